@@ -1,0 +1,138 @@
+//! What happens in a run, as plain data. The library emits events; progress views and recorders are observers.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// A part of the data. Derived images inherit the part of their source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    Train,
+    Validation,
+    Test,
+}
+
+impl Split {
+    /// Every part, in order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// The lower-case name used in files and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Metrics of one part after one epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// Counted from 1.
+    pub epoch: u32,
+    pub split: Split,
+    /// Mean cross-entropy per sample. On `train`: the running mean over the epoch, under its augmentation and labels.
+    pub loss_nats: f64,
+    /// Share of samples whose highest score is the label, 0 to 1.
+    pub top1: f64,
+    /// At the epoch's last update.
+    pub learning_rate: f64,
+    /// Samples that the means are over.
+    pub samples: u64,
+    /// Optimiser updates since the start of the trial.
+    pub updates: u64,
+    /// Wall time of this part of the epoch.
+    pub elapsed_secs: f64,
+}
+
+/// What the network said of one image of the test split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Digest of the image file.
+    pub image: Digest,
+    /// Path below the data set's root, with `/`.
+    pub path: String,
+    /// Whether the image is derived (possible only under the as-published protocol).
+    pub derived: bool,
+    /// Index of the true class.
+    pub label: u32,
+    /// Index of the class of the highest probability.
+    pub predicted: u32,
+    /// One per class; sums to 1.
+    pub probabilities: Vec<f32>,
+}
+
+/// Result on the test split, opened once, after the epoch was selected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    pub loss_nats: f64,
+    pub top1: f64,
+    pub samples: u64,
+}
+
+/// Something that happened in one run, in order. One line of `events.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum RunEvent {
+    /// The attempt began.
+    Started { at: String },
+    /// The attempt was continued after epoch `epoch` (0: from the start).
+    Resumed { at: String, epoch: u32 },
+    /// Training data are ready.
+    Prepared { training_samples: u64, updates_per_epoch: u64, total_updates: u64, total_epochs: u32 },
+    /// One part was evaluated.
+    Epoch { metrics: EpochMetrics },
+    /// The state after `epoch` is on disk.
+    Checkpointed { epoch: u32 },
+    /// The epoch rule chose `epoch`, looking at nothing but validation.
+    Selected { epoch: u32, validation_top1: f64 },
+    /// The test split is about to be read. At most once a run.
+    TestOpened { at: String },
+    /// The test split was evaluated.
+    Tested { result: TestResult },
+    /// The attempt ended well.
+    Finished { at: String, weights: Digest },
+    /// The attempt ended for the stated reason, and is not to be resumed.
+    Failed { at: String, reason: String },
+}
+
+/// Sees the events of one run.
+pub trait Observer {
+    /// Called once per event, in order, before the run goes on.
+    ///
+    /// # Errors
+    /// An observer whose record must not be lost may stop the run.
+    fn observe(&mut self, event: &RunEvent) -> io::Result<()>;
+
+    /// Called after every update with the counts so far; for progress views, never recorded.
+    fn progress(&mut self, _progress: &StepProgress) {}
+}
+
+/// Where a run stands between two events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepProgress {
+    pub epoch: u32,
+    pub updates: u64,
+    pub total_updates: u64,
+    pub samples_per_sec: f64,
+}
+
+/// Hands every event to each observer in turn.
+pub struct Fanout<'a>(pub Vec<&'a mut dyn Observer>);
+
+impl Observer for Fanout<'_> {
+    fn observe(&mut self, event: &RunEvent) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.observe(event))
+    }
+
+    fn progress(&mut self, progress: &StepProgress) {
+        for observer in &mut self.0 {
+            observer.progress(progress);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Controlled trials of image augmentation.
+pub mod clock;
+pub mod digest;
+pub mod events;
+pub mod plan;
+pub mod seed;

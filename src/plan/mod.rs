@@ -1,0 +1,4 @@
+//! From a TOML file to a valid [`Plan`]: what the user typed, checked and completed.
+
+pub mod classifier;
+pub mod transform;
