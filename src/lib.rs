@@ -1,5 +1,6 @@
 //! Controlled trials of image augmentation.
 pub mod clock;
+pub mod data;
 pub mod digest;
 pub mod events;
 pub mod plan;
