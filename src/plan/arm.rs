@@ -1,0 +1,168 @@
+//! Arms: what each group of a study trains on.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::transform::{Mix, Transform};
+use crate::digest::Digest;
+
+/// What an arm is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// What treatments are compared with.
+    Control,
+    #[default]
+    Treatment,
+}
+
+/// `[[arm]]`: one group of the study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// Lower-case letters, digits and hyphens. Decides no random number.
+    pub name: String,
+    #[serde(default)]
+    pub role: Role,
+    /// How often each original stands in the training set: the control for growth by mere repetition.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub repeat: u32,
+    /// Offline steps: each adds `copies` transformed copies of every original, made once and kept.
+    #[serde(default, rename = "offline", skip_serializing_if = "Vec::is_empty")]
+    pub offline: Vec<OfflineStep>,
+    /// An offline step made by an editor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+    /// Online transforms, drawn anew for every sample in every pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub online: Vec<Transform>,
+    /// Mixing of whole batches, after the online transforms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<Mix>,
+    /// Images of each class in this arm that somebody declared; tables show where what was made differs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, u64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+/// `[[arm.offline]]`: `copies` images from every original, each by all of `apply` in turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfflineStep {
+    #[serde(default = "one")]
+    pub copies: u32,
+    pub apply: Vec<Transform>,
+}
+
+/// `[arm.edit.<engine>]`: copies made by an image editor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Edit {
+    Ip2p(Ip2p),
+}
+
+/// Sampling method of a diffusion editor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheduler {
+    #[default]
+    EulerAncestral,
+    Euler,
+    Ddim,
+    DpmSolverPp2m,
+    Unipc,
+    Lcm,
+}
+
+/// What happens when an edit fails its checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMissing {
+    Retry,
+    /// The image is left out, and the reason recorded.
+    #[default]
+    Drop,
+    Fail,
+}
+
+/// `[arm.edit.ip2p]`: `InstructPix2Pix` (Brooks et al. 2023).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ip2p {
+    /// Folder of a model bundle, relative to the experiment file.
+    pub bundle: String,
+    #[serde(default = "one")]
+    pub copies: u32,
+    /// Denoising steps.
+    #[serde(default = "default_steps")]
+    pub steps: u32,
+    #[serde(default)]
+    pub scheduler: Scheduler,
+    /// Text guidance scale `s_T`.
+    #[serde(default = "default_text_guidance")]
+    pub text_guidance: f64,
+    /// Image guidance scale `s_I`.
+    #[serde(default = "default_image_guidance")]
+    pub image_guidance: f64,
+    /// Instructions of each class; one is drawn per copy. The key `"*"` serves classes without their own.
+    pub instructions: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub on_missing: OnMissing,
+}
+
+fn default_steps() -> u32 {
+    20
+}
+
+fn default_text_guidance() -> f64 {
+    7.5
+}
+
+fn default_image_guidance() -> f64 {
+    1.5
+}
+
+impl OfflineStep {
+    /// Digest of the transforms alone: asking for more copies does not change the copies that were there before.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_value("offline-step-v1", &self.apply)
+    }
+}
+
+impl Edit {
+    /// Number of images made from every original.
+    #[must_use]
+    pub fn copies(&self) -> u32 {
+        match self {
+            Self::Ip2p(ip2p) => ip2p.copies,
+        }
+    }
+}
+
+impl Arm {
+    /// Training images per original: repeats, transformed copies and edits.
+    #[must_use]
+    pub fn growth(&self) -> u32 {
+        let copies: u32 = self.offline.iter().map(|step| step.copies).sum();
+        self.repeat + copies + self.edit.as_ref().map_or(0, Edit::copies)
+    }
+
+    /// Digest of everything that decides what this arm trains on, given the data and the seeds. Neither the name nor the
+    /// role counts, nor what somebody declared.
+    #[must_use]
+    pub fn recipe_digest(&self) -> Digest {
+        let Self { name: _, role: _, declared: _, repeat, offline, edit, online, mix } = self;
+        Digest::of_value("recipe-v1", &(repeat, offline, edit, online, mix))
+    }
+}

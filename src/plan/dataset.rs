@@ -1,0 +1,193 @@
+//! The data sections: where images come from, how they are read, and how they are divided.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[dataset.<kind>]`: where the images come from. Relative paths are relative to the experiment file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dataset {
+    /// A folder with one folder of images per class.
+    Folder(Folder),
+    /// Class folders, with index files that name the images of each part.
+    Index(Index),
+    /// A CSV file with columns `path`, `class` and, if wanted, `split` and `group`.
+    Csv(Csv),
+    /// Rendered by augtrial itself. Not photographs.
+    Synthetic(Synthetic),
+}
+
+/// `[dataset.folder]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// The folder that holds the class folders.
+    pub path: String,
+    /// The classes, in the order of their indices; the folders' names in alphabetical order if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+}
+
+/// `[dataset.index]`: TrashNet's layout. A line is `<file name> <label>`; the image is `<path>/<class>/<file name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// The folder that holds the class folders.
+    pub path: String,
+    /// The classes, in the order of the labels.
+    pub classes: Vec<String>,
+    /// The label of the first class.
+    #[serde(default = "default_first_label")]
+    pub first_label: u32,
+    /// Index file of the training part.
+    pub train: String,
+    /// Index file of the validation part; made from the training part if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<String>,
+    /// Index file of the test part.
+    pub test: String,
+}
+
+fn default_first_label() -> u32 {
+    1
+}
+
+/// `[dataset.csv]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Csv {
+    /// The CSV file.
+    pub file: String,
+    /// The folder that its paths are relative to; the CSV file's own if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// The classes, in the order of their indices; alphabetical if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+}
+
+/// `[dataset.synthetic]`: rendered recyclables in TrashNet's six classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Synthetic {
+    /// Number of images, over all classes.
+    pub images: u32,
+    pub width_px: u32,
+    pub height_px: u32,
+    /// Seed of the scenes; apart from the study's seed, so that one data set can serve several studies.
+    pub seed: u64,
+}
+
+impl Default for Synthetic {
+    fn default() -> Self {
+        Self { images: 600, width_px: 64, height_px: 48, seed: 1 }
+    }
+}
+
+/// What happens to a file that should be an image and cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUndecodable {
+    /// It is listed with the reason, counted, and left out.
+    #[default]
+    Quarantine,
+    /// The study stops.
+    Fail,
+}
+
+/// `[ingest]`: how images are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// Working width, px: every image is resized to it before any transform.
+    pub width_px: u32,
+    /// Working height, px.
+    pub height_px: u32,
+    /// A file whose header promises more pixels than this is not decoded.
+    pub max_pixels: u64,
+    pub on_undecodable: OnUndecodable,
+    /// Images of each class that somebody declared; tables show where what was read differs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, u64>,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            width_px: 512,
+            height_px: 384,
+            max_pixels: 64_000_000,
+            on_undecodable: OnUndecodable::default(),
+            declared: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[split.<kind>]`: how sources are divided. Images of one group, and byte-identical images, stay together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitRule {
+    /// Drawn from the study seed, class by class.
+    Stratified(Stratified),
+    /// As the data set's index files or its `split` column say.
+    Given(Given),
+}
+
+impl Default for SplitRule {
+    fn default() -> Self {
+        Self::Stratified(Stratified::default())
+    }
+}
+
+/// `[split.stratified]`: the share of every class that goes to each part.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stratified {
+    pub validation: f64,
+    pub test: f64,
+}
+
+impl Default for Stratified {
+    fn default() -> Self {
+        Self { validation: 0.13, test: 0.17 }
+    }
+}
+
+/// `[split.given]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Given {
+    /// Share of the training part that becomes validation, class by class, where the data set gives none.
+    pub validation_from_train: f64,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { validation_from_train: 0.15 }
+    }
+}
+
+/// Whether sources are divided before or after they are augmented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Split by source, then augment the training part only.
+    #[default]
+    LeakFree,
+    /// Augment everything, then split file by file, as many published studies did. Test images have siblings in
+    /// training; results are inflated, and marked wherever they show.
+    AsPublished,
+}
+
+impl Protocol {
+    /// The name used in experiment files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LeakFree => "leak-free",
+            Self::AsPublished => "as-published",
+        }
+    }
+}
