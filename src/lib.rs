@@ -1,6 +1,7 @@
 //! Controlled trials of image augmentation.
 pub mod clock;
 pub mod data;
+pub mod diagnostic;
 pub mod digest;
 pub mod events;
 pub mod plan;

@@ -16,8 +16,9 @@ pub struct ExperimentFile {
     pub dataset: Dataset,
     #[serde(default)]
     pub ingest: Ingest,
-    #[serde(default)]
-    pub split: SplitRule,
+    /// As the data set prescribes, if it does, else stratified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitRule>,
     pub classifier: Classifier,
     #[serde(rename = "arm")]
     pub arms: Vec<Arm>,

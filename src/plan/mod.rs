@@ -1,15 +1,23 @@
 //! From a TOML file to a valid [`Plan`]: what the user typed, checked and completed.
 
 pub mod arm;
+mod check;
+mod check_transform;
 pub mod classifier;
 pub mod dataset;
 pub mod file;
+mod overrides;
+mod resolve;
+mod shape;
+mod source;
 pub mod transform;
+
+pub use resolve::{PlanError, schema};
 
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
-use arm::Arm;
+use arm::{Arm, Role};
 use classifier::Classifier;
 use dataset::{Dataset, Ingest, SplitRule};
 use file::{Contrast, ExperimentFile, Study};
@@ -50,7 +58,7 @@ impl Plan {
             study: self.study.clone(),
             dataset: self.dataset.clone(),
             ingest: self.ingest.clone(),
-            split: self.split,
+            split: Some(self.split),
             classifier: self.classifier.clone(),
             arms: self.arms.clone(),
             contrasts: self.contrasts.clone(),
