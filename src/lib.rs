@@ -5,4 +5,5 @@ pub mod diagnostic;
 pub mod digest;
 pub mod events;
 pub mod plan;
+pub mod progress;
 pub mod seed;
