@@ -1,0 +1,25 @@
+//! Tables on the terminal.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+/// A table with a header; columns whose cells are all numbers are aligned to the right.
+pub(super) fn table<S: ToString>(header: &[&str], rows: &[Vec<S>]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().copied());
+    for row in rows {
+        table.add_row(row.iter().map(ToString::to_string));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let mut cells = rows.iter().filter_map(|row| row.get(index)).map(ToString::to_string).peekable();
+        if cells.peek().is_some() && cells.all(|cell| is_number(&cell)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn is_number(cell: &str) -> bool {
+    cell.is_empty() || cell == "-" || cell.trim_end_matches('%').trim().replace(',', "").parse::<f64>().is_ok()
+}
