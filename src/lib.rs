@@ -1,4 +1,5 @@
 //! Controlled trials of image augmentation.
+pub mod augment;
 pub mod clock;
 pub mod data;
 pub mod digest;
