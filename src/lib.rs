@@ -1,4 +1,5 @@
 //! Controlled trials of image augmentation.
+pub mod augment;
 pub mod clock;
 pub mod data;
 pub mod diagnostic;
@@ -7,3 +8,5 @@ pub mod events;
 pub mod plan;
 pub mod progress;
 pub mod seed;
+#[cfg(feature = "torch")]
+pub mod train;

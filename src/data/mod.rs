@@ -4,4 +4,5 @@ mod mapped;
 
 pub mod manifest;
 pub mod pixels;
+pub mod render;
 pub mod samples;

@@ -1,0 +1,184 @@
+//! The object in the world: its shape, damaged and posed, with the questions that light asks of it.
+//!
+//! Rays march by sphere tracing (Hart 1996); soft shadows and occlusion after Quilez, *Free penumbra shadows* (2010).
+
+use super::camera::Ray;
+use super::damage::{Damage, MAX_CRUMPLE};
+use super::math::{Rotation, Vec3, smoothstep, vec3};
+use super::noise;
+use super::scene::Scene;
+use super::shape::Shape;
+
+const MARCH_STEPS: u32 = 72;
+const SHADOW_STEPS: u32 = 20;
+/// Distance at which a ray has arrived, object units.
+const ARRIVED: f32 = 0.003;
+
+/// A shape with its damage, resting on the floor.
+pub(super) struct Solid<'a> {
+    pub shape: &'a Shape,
+    damage: &'a Damage,
+    rotation: Rotation,
+    centre: Vec3,
+    bounding_radius: f32,
+    /// Centre and radius of each pressing ball, local.
+    dents: Vec<(Vec3, f32)>,
+    /// Direction, offset and jag of the cut, local.
+    cut: Option<(Vec3, f32, f32)>,
+    step_share: f32,
+}
+
+impl<'a> Solid<'a> {
+    pub fn of(scene: &'a Scene) -> Self {
+        let (shape, damage) = (&scene.shape, &scene.damage);
+        let rotation = scene.pose.rotation();
+        let down = rotation.to_local(vec3(0.0, 0.0, -1.0));
+        let lift = if shape.is_thin() { damage.crumple } else { 0.0 };
+        let mut solid = Self {
+            shape,
+            damage,
+            rotation,
+            centre: vec3(0.0, 0.0, shape.reach(down) + lift),
+            bounding_radius: shape.bounding_radius() + damage.crumple * 1.5,
+            dents: Vec::new(),
+            cut: damage.tear.as_ref().map(|tear| (tear.toward, tear.at * shape.reach(tear.toward), tear.jag)),
+            step_share: 0.9 / (shape.slope() + 2.2 * damage.crumple * damage.crumple_frequency),
+        };
+        if !shape.is_thin() {
+            solid.dents = damage
+                .dents
+                .iter()
+                .map(|dent| {
+                    let surface = solid.surface_along(dent.toward);
+                    (dent.toward * (surface + dent.radius - dent.depth), dent.radius)
+                })
+                .collect();
+        }
+        solid
+    }
+
+    /// Height of the object's centre above the floor, which the camera looks at.
+    pub fn centre(&self) -> Vec3 {
+        self.centre
+    }
+
+    pub fn to_local(&self, p: Vec3) -> Vec3 {
+        self.rotation.to_local(p - self.centre)
+    }
+
+    pub fn direction_to_local(&self, d: Vec3) -> Vec3 {
+        self.rotation.to_local(d)
+    }
+
+    pub fn direction_to_world(&self, d: Vec3) -> Vec3 {
+        self.rotation.to_world(d)
+    }
+
+    /// Distance of the outermost surface from the centre along a local direction.
+    fn surface_along(&self, toward: Vec3) -> f32 {
+        let mut t = self.bounding_radius;
+        for _ in 0..MARCH_STEPS {
+            let distance = self.shape.distance(toward * t);
+            if distance < ARRIVED {
+                break;
+            }
+            t -= distance * self.step_share;
+        }
+        t.max(0.0)
+    }
+
+    fn local_distance(&self, mut p: Vec3) -> f32 {
+        let crumple = self.damage.crumple;
+        let folded = |q: Vec3| noise::creases(q * self.damage.crumple_frequency, self.damage.seed) - 0.45;
+        if self.shape.is_thin() && crumple > 0.0 {
+            p.z += 1.6 * crumple * folded(vec3(p.x, p.y, 0.0));
+        }
+        let mut distance = self.shape.distance(p);
+        // Far away no fold can reach: an underestimate is enough and saves the noise.
+        if distance > 2.0 * MAX_CRUMPLE && self.cut.is_none() {
+            return distance - MAX_CRUMPLE;
+        }
+        if !self.shape.is_thin() && crumple > 0.0 {
+            distance -= crumple * folded(p);
+        }
+        for &(centre, radius) in &self.dents {
+            distance = -super::math::smooth_min(-distance, (p - centre).length() - radius, 0.08);
+        }
+        if let Some((toward, offset, jag)) = self.cut {
+            let ragged = jag * noise::gradient(p * 5.0, self.damage.seed ^ 0x7ea2);
+            distance = distance.max(p.dot(toward) - offset + ragged);
+        }
+        distance
+    }
+
+    pub fn distance(&self, p: Vec3) -> f32 {
+        self.local_distance(self.to_local(p))
+    }
+
+    /// Where a ray passes the bounding ball, if it does.
+    fn bounds(&self, ray: &Ray) -> Option<(f32, f32)> {
+        let from = ray.origin - self.centre;
+        let b = from.dot(ray.direction);
+        let under_root = b * b - from.dot(from) + self.bounding_radius * self.bounding_radius;
+        if under_root <= 0.0 {
+            return None;
+        }
+        let root = under_root.sqrt();
+        (root - b > 0.0).then(|| ((-b - root).max(0.0), root - b))
+    }
+
+    /// Distance along the ray to the object, if it is hit before `limit`.
+    pub fn hit(&self, ray: &Ray, limit: f32) -> Option<f32> {
+        let (mut t, end) = self.bounds(ray)?;
+        let end = end.min(limit);
+        for _ in 0..MARCH_STEPS {
+            if t > end {
+                return None;
+            }
+            let distance = self.distance(ray.at(t));
+            if distance < ARRIVED {
+                return Some(t);
+            }
+            t += (distance * self.step_share).max(ARRIVED);
+        }
+        None
+    }
+
+    /// Outward unit normal, from four distances `reach` apart (Quilez' tetrahedron).
+    pub fn normal(&self, p: Vec3, reach: f32) -> Vec3 {
+        const CORNERS: [Vec3; 4] =
+            [vec3(1.0, -1.0, -1.0), vec3(-1.0, -1.0, 1.0), vec3(-1.0, 1.0, -1.0), vec3(1.0, 1.0, 1.0)];
+        let local = self.to_local(p);
+        let sum =
+            CORNERS.iter().fold(Vec3::ZERO, |sum, &corner| sum + corner * self.local_distance(local + corner * reach));
+        self.rotation.to_world(sum.normalized())
+    }
+
+    /// Share of a light of angular size `softness` that reaches `p`, 0 to 1.
+    pub fn lit(&self, p: Vec3, toward: Vec3, softness: f32) -> f32 {
+        let ray = Ray { origin: p, direction: toward };
+        let Some((start, end)) = self.bounds(&ray) else { return 1.0 };
+        let (mut t, mut share) = (start.max(0.02), 1.0_f32);
+        for _ in 0..SHADOW_STEPS {
+            let distance = self.distance(ray.at(t));
+            share = share.min(distance / (softness * t));
+            if share < -0.9 || t > end {
+                break;
+            }
+            t += (distance * self.step_share).clamp(0.03, 0.25);
+        }
+        smoothstep(-1.0, 1.0, share)
+    }
+
+    /// Share of the sky that the object leaves open above `p` on a surface of normal `n`, 0 to 1.
+    pub fn open_sky(&self, p: Vec3, n: Vec3) -> f32 {
+        let near = self.distance(p + n * 0.12) / 0.12;
+        let far = self.distance(p + n * 0.4) / 0.4;
+        (0.25 + 0.4 * near.min(1.0) + 0.35 * far.min(1.0)).clamp(0.1, 1.0)
+    }
+
+    /// Whether `p` is so far from the object that it casts nothing on it.
+    pub fn is_remote(&self, p: Vec3) -> bool {
+        (p - self.centre).length() > self.bounding_radius + 0.6
+    }
+}

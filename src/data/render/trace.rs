@@ -1,0 +1,167 @@
+//! From a scene to pixels: four rays a pixel, each ending on the object or on the floor.
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::camera::{Aim, Ray};
+use super::math::{Rgb, Vec3, mix3, vec3};
+use super::scene::Scene;
+use super::sensor::Film;
+use super::shade::{Incidence, shade};
+use super::solid::Solid;
+use super::surface::{Place, Surface, surface};
+
+/// Offsets of the rays within a pixel: a rotated grid.
+const SAMPLES: [(f32, f32); 4] = [(0.375, 0.125), (0.875, 0.375), (0.125, 0.625), (0.625, 0.875)];
+
+/// The scene as a picture of the given size. The same scene and size give the same bytes on every machine and for every
+/// number of threads; another size shows the same scene.
+///
+/// # Panics
+/// If a side is zero.
+#[must_use]
+pub fn render(scene: &Scene, width_px: u32, height_px: u32) -> RgbImage {
+    assert!(width_px > 0 && height_px > 0, "a picture has at least one pixel");
+    let view = View::of(scene, height_px);
+    let (width, height) = (width_px as usize, height_px as usize);
+    let mut radiance = vec![Vec3::ZERO; width * height];
+    radiance.par_chunks_mut(width).enumerate().for_each(|(row, pixels)| {
+        for (column, pixel) in pixels.iter_mut().enumerate() {
+            let sum = SAMPLES.iter().fold(Vec3::ZERO, |sum, &(dx, dy)| {
+                let (x, y) = place_in_picture(column as f32 + dx, row as f32 + dy, width, height);
+                sum + view.seen(x, y)
+            });
+            *pixel = sum * (1.0 / SAMPLES.len() as f32);
+        }
+    });
+    scene.sensor.develop(Film { width_px: width, height_px: height, radiance })
+}
+
+/// Distance from the camera to the object at each pixel's centre, `[H, W]` in object units; infinite where the floor is
+/// seen. Finite values are the object's mask. The occluder, which is in front of the scene, does not count.
+#[must_use]
+pub fn depth(scene: &Scene, width_px: u32, height_px: u32) -> Vec<f32> {
+    let view = View::of(scene, height_px);
+    let (width, height) = (width_px as usize, height_px as usize);
+    let at = |index: usize| {
+        let (x, y) = place_in_picture((index % width) as f32 + 0.5, (index / width) as f32 + 0.5, width, height);
+        let ray = view.aim.ray(x, y);
+        view.solid.hit(&ray, ray.to_floor()).unwrap_or(f32::INFINITY)
+    };
+    (0..width * height).map(at).collect()
+}
+
+/// Pixels to the coordinates of [`Aim::ray`]: the height spans -1 to 1, upward.
+fn place_in_picture(column: f32, row: f32, width: usize, height: usize) -> (f32, f32) {
+    let half = height as f32 * 0.5;
+    ((column - width as f32 * 0.5) / half, (half - row) / half)
+}
+
+/// A scene made ready for rays.
+struct View<'a> {
+    scene: &'a Scene,
+    solid: Solid<'a>,
+    aim: Aim,
+    toward_light: Vec3,
+    floor: Rgb,
+    /// Light that the object lets pass, by colour.
+    passed: Rgb,
+    /// Width of a pixel at distance 1.
+    pixel: f32,
+}
+
+impl<'a> View<'a> {
+    fn of(scene: &'a Scene, height_px: u32) -> Self {
+        let solid = Solid::of(scene);
+        Self {
+            aim: scene.camera.aim(solid.centre()),
+            solid,
+            scene,
+            toward_light: scene.light.toward(),
+            floor: scene.background.mean_color(),
+            passed: mix3(Vec3::ONE, scene.color, 0.6) * (0.75 * scene.material.clarity()),
+            pixel: 2.0 * scene.camera.half_field / height_px as f32,
+        }
+    }
+
+    fn seen(&self, x: f32, y: f32) -> Rgb {
+        let ray = self.aim.ray(x, y);
+        let to_floor = ray.to_floor();
+        let mut radiance = match self.solid.hit(&ray, to_floor) {
+            Some(t) => self.object(&ray, t),
+            None => self.floor(&ray, to_floor, true),
+        };
+        if let Some(occluder) = &self.scene.occluder {
+            let (cover, brightness) = occluder.cover(x, y);
+            let light = &self.scene.light;
+            let front = occluder.color * (light.key() * 0.4 + light.ambient_color * light.ambient) * brightness;
+            radiance = mix3(radiance, front, cover);
+        }
+        radiance
+    }
+
+    fn object(&self, ray: &Ray, t: f32) -> Rgb {
+        let scene = self.scene;
+        let p = ray.at(t);
+        let footprint = self.pixel * t;
+        let smooth = self.solid.normal(p, (0.5 * footprint).max(0.004));
+        let local = self.solid.to_local(p);
+        let place = Place::of(self.solid.shape, local, self.solid.direction_to_local(smooth), footprint);
+        let found = surface(&scene.material, scene.color, place);
+        let n = (smooth + self.solid.direction_to_world(found.bump)).normalized();
+        let facing = smooth.dot(self.toward_light) > -0.1;
+        let lit = if facing { self.solid.lit(p + smooth * 0.02, self.toward_light, scene.light.softness) } else { 0.0 };
+        let behind = if found.transmission > 0.0 { self.behind(ray, p, n, &found) } else { Vec3::ZERO };
+        let at = Incidence {
+            n,
+            view: -ray.direction,
+            grain: self.solid.direction_to_world(vec3(0.0, 0.0, 1.0)),
+            lit: Vec3::splat(lit) + self.passed * (1.0 - lit),
+            open: self.solid.open_sky(p, smooth),
+            floor: self.floor,
+            behind,
+        };
+        shade(&found, &scene.light, &at)
+    }
+
+    /// What is seen through a thin wall: the floor or the room, displaced by refraction, and the far wall's mirror image.
+    fn behind(&self, ray: &Ray, p: Vec3, n: Vec3, found: &Surface) -> Rgb {
+        let bent = (ray.direction - n * (0.28 + 0.2 * found.roughness)).normalized();
+        let onward = Ray { origin: p, direction: bent };
+        let to_floor = onward.to_floor();
+        let light = &self.scene.light;
+        let clear = if to_floor.is_finite() {
+            self.floor(&onward, to_floor, false)
+        } else {
+            light.mirrored(bent, 0.3, self.floor)
+        };
+        let far_wall = light.mirrored(bent.reflected(n), found.roughness, self.floor) * 0.09;
+        let frosted = light.around(n, self.floor) * 0.8;
+        mix3(clear + far_wall, frosted, (found.roughness * 1.6).min(0.9))
+    }
+
+    /// The floor, or the room's wall above it. `shadowed` asks for the object's shadow.
+    fn floor(&self, ray: &Ray, t: f32, shadowed: bool) -> Rgb {
+        let light = &self.scene.light;
+        if !t.is_finite() {
+            return light.mirrored(ray.direction, 0.8, self.floor);
+        }
+        let p = ray.at(t);
+        let travelled = (p - self.aim.origin).length();
+        let slant = (-ray.direction.z).max(0.15);
+        let ground = self.scene.background.at(p.x, p.y, self.pixel * travelled / slant.sqrt());
+        let n = (Vec3::UP + ground.bump).normalized();
+        let mut lit = Vec3::splat(0.6);
+        let mut open = 0.7;
+        if shadowed {
+            let share = self.solid.lit(p, self.toward_light, light.softness);
+            lit = Vec3::splat(share) + self.passed * (1.0 - share);
+            open = if self.solid.is_remote(p) { 1.0 } else { self.solid.open_sky(p, Vec3::UP) };
+        }
+        let scattered = ground.albedo
+            * (light.key() * lit * n.dot(self.toward_light).max(0.0) + light.around(n, self.floor) * open);
+        let mirror =
+            light.mirrored(ray.direction.reflected(n), 0.3, self.floor) * (ground.gloss * 0.3 * (1.0 - slant) * open);
+        scattered + mirror
+    }
+}
