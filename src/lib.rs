@@ -4,4 +4,5 @@ pub mod data;
 pub mod digest;
 pub mod events;
 pub mod plan;
+pub mod registry;
 pub mod seed;
