@@ -7,6 +7,7 @@ pub mod digest;
 pub mod events;
 pub mod plan;
 pub mod progress;
+pub mod registry;
 pub mod seed;
 #[cfg(feature = "torch")]
 pub mod train;

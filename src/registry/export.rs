@@ -1,0 +1,352 @@
+//! The index and the predictions as data frames, written as CSV, Parquet or JSON lines.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+use std::str::FromStr;
+
+use polars::prelude::{
+    AnyValue, Column, CsvWriter, DataFrame, NamedFrom as _, ParquetWriter, PolarsResult, SerWriter as _, Series,
+};
+
+use super::error::RegistryError;
+use super::files;
+use super::store::Registry;
+use super::summary::{Filter, RunSummary};
+use super::table::Cell;
+
+/// What is exported, one row each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    Runs,
+    /// Every part of every epoch.
+    Epochs,
+    /// Every image of the test split in every run, with columns `p_0`, `p_1`, ... for the classes' probabilities.
+    Predictions,
+}
+
+/// The form of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    Csv,
+    Parquet,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+/// The text names nothing that can be exported, or no format.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not known: expected {1}")]
+pub struct ParseExportError(String, &'static str);
+
+impl FromStr for Export {
+    type Err = ParseExportError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "runs" => Ok(Self::Runs),
+            "epochs" => Ok(Self::Epochs),
+            "predictions" => Ok(Self::Predictions),
+            _ => Err(ParseExportError(text.to_owned(), "`runs`, `epochs` or `predictions`")),
+        }
+    }
+}
+
+impl FromStr for ExportFormat {
+    type Err = ParseExportError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "parquet" => Ok(Self::Parquet),
+            "jsonl" => Ok(Self::Jsonl),
+            _ => Err(ParseExportError(text.to_owned(), "`csv`, `parquet` or `jsonl`")),
+        }
+    }
+}
+
+impl Registry {
+    /// Writes runs that pass the filter, or their epochs or predictions, to `path`, whole or not at all. Gives the number
+    /// of rows.
+    ///
+    /// # Errors
+    /// If a record is damaged, or the file cannot be written.
+    pub fn export(
+        &self,
+        what: Export,
+        filter: &Filter,
+        format: ExportFormat,
+        path: &Path,
+    ) -> Result<usize, RegistryError> {
+        let failed = |source| RegistryError::Export { path: path.to_owned(), source };
+        let runs = self.list(filter)?;
+        let frame = match what {
+            Export::Runs => runs_frame(&runs),
+            Export::Epochs => self.epochs_frame(&runs)?,
+            Export::Predictions => self.predictions_frame(&runs)?,
+        };
+        let mut frame = frame.finish().map_err(failed)?;
+        files::replace_file(path, |out| match format {
+            ExportFormat::Csv => CsvWriter::new(out).finish(&mut frame).map_err(failed),
+            ExportFormat::Parquet => ParquetWriter::new(out).finish(&mut frame).map(drop).map_err(failed),
+            ExportFormat::Jsonl => write_json_lines(&frame, out, path),
+        })?;
+        Ok(frame.height())
+    }
+
+    fn epochs_frame(&self, runs: &[RunSummary]) -> Result<Frame, RegistryError> {
+        let mut frame = Frame::new(&[
+            TRIAL_COLUMNS,
+            &[
+                ("epoch", Kind::Integer),
+                ("split", Kind::Text),
+                ("loss_nats", Kind::Real),
+                ("top1", Kind::Real),
+                ("learning_rate", Kind::Real),
+                ("samples", Kind::Integer),
+                ("updates", Kind::Integer),
+                ("elapsed_secs", Kind::Real),
+            ],
+        ]);
+        let sql = "SELECT epoch, split, loss_nats, top1, learning_rate, samples, updates, elapsed_secs
+             FROM epochs WHERE run = ?1 ORDER BY epoch, split";
+        for run in runs {
+            self.index.read(|db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let mut rows = statement.query([run.run])?;
+                while let Some(row) = rows.next()? {
+                    frame.push(trial_cells(run).into_iter().chain([
+                        row.get::<_, u32>(0)?.into(),
+                        row.get::<_, String>(1)?.into(),
+                        row.get::<_, f64>(2)?.into(),
+                        row.get::<_, f64>(3)?.into(),
+                        row.get::<_, f64>(4)?.into(),
+                        Cell::Integer(row.get(5)?),
+                        Cell::Integer(row.get(6)?),
+                        row.get::<_, f64>(7)?.into(),
+                    ]));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(frame)
+    }
+
+    fn predictions_frame(&self, runs: &[RunSummary]) -> Result<Frame, RegistryError> {
+        let mut frame = Frame::new(&[
+            TRIAL_COLUMNS,
+            &[
+                ("image", Kind::Text),
+                ("path", Kind::Text),
+                ("derived", Kind::Boolean),
+                ("label", Kind::Integer),
+                ("predicted", Kind::Integer),
+            ],
+        ]);
+        for run in runs {
+            for prediction in self.predictions(run.run)? {
+                let cells: [Cell; 5] = [
+                    prediction.image.to_string().into(),
+                    prediction.path.into(),
+                    prediction.derived.into(),
+                    prediction.label.into(),
+                    prediction.predicted.into(),
+                ];
+                let probabilities = prediction.probabilities.into_iter().map(|p| Cell::Real(p.into()));
+                frame.widen(TRIAL_COLUMNS.len() + cells.len() + probabilities.len());
+                frame.push(trial_cells(run).into_iter().chain(cells).chain(probabilities));
+            }
+        }
+        Ok(frame)
+    }
+}
+
+/// Columns that say which run a row is of.
+const TRIAL_COLUMNS: &[(&str, Kind)] = &[
+    ("run", Kind::Text),
+    ("study", Kind::Text),
+    ("arm", Kind::Text),
+    ("role", Kind::Text),
+    ("seed", Kind::Integer),
+    ("attempt", Kind::Integer),
+    ("status", Kind::Text),
+    ("counts", Kind::Boolean),
+    ("protocol", Kind::Text),
+    ("synthetic", Kind::Boolean),
+];
+
+fn trial_cells(run: &RunSummary) -> [Cell; 10] {
+    [
+        run.run.to_string().into(),
+        run.study.as_str().into(),
+        run.arm.as_str().into(),
+        match run.role {
+            crate::plan::arm::Role::Control => "control".into(),
+            crate::plan::arm::Role::Treatment => "treatment".into(),
+        },
+        run.seed.into(),
+        run.attempt.into(),
+        run.status.name().into(),
+        run.counts.into(),
+        run.protocol.name().into(),
+        run.synthetic.into(),
+    ]
+}
+
+fn runs_frame(runs: &[RunSummary]) -> Frame {
+    let mut frame = Frame::new(&[
+        TRIAL_COLUMNS,
+        &[
+            ("trial_key", Kind::Text),
+            ("plan", Kind::Text),
+            ("host", Kind::Text),
+            ("device", Kind::Text),
+            ("created_at", Kind::Text),
+            ("ended_at", Kind::Text),
+            ("epochs", Kind::Integer),
+            ("total_epochs", Kind::Integer),
+            ("selected_epoch", Kind::Integer),
+            ("validation_top1", Kind::Real),
+            ("test_top1", Kind::Real),
+            ("test_loss_nats", Kind::Real),
+            ("test_samples", Kind::Integer),
+            ("test_openings", Kind::Integer),
+            ("elapsed_secs", Kind::Real),
+        ],
+    ]);
+    for run in runs {
+        let test = run.test.as_ref();
+        frame.push(trial_cells(run).into_iter().chain([
+            run.trial_key.to_string().into(),
+            run.plan.to_string().into(),
+            run.host.as_str().into(),
+            run.device.as_str().into(),
+            run.created_at.as_str().into(),
+            run.ended_at.clone().into(),
+            run.epochs.into(),
+            run.total_epochs.into(),
+            run.selected_epoch.into(),
+            run.validation_top1.into(),
+            test.map(|test| test.top1).into(),
+            test.map(|test| test.loss_nats).into(),
+            test.map(|test| test.samples).into(),
+            run.test_openings.into(),
+            run.elapsed_secs.into(),
+        ]));
+    }
+    frame
+}
+
+/// Type of a column, stated and not guessed from the first rows: a column without values keeps its type.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Integer,
+    Real,
+    Boolean,
+}
+
+enum Values {
+    Text(Vec<Option<String>>),
+    Integer(Vec<Option<i64>>),
+    Real(Vec<Option<f64>>),
+    Boolean(Vec<Option<bool>>),
+}
+
+impl Values {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(Vec::new()),
+            Kind::Integer => Self::Integer(Vec::new()),
+            Kind::Real => Self::Real(Vec::new()),
+            Kind::Boolean => Self::Boolean(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, cell: Cell) {
+        match (self, cell) {
+            (Self::Text(values), Cell::Text(text)) => values.push(Some(text)),
+            (Self::Integer(values), Cell::Integer(integer)) => values.push(Some(integer)),
+            (Self::Real(values), Cell::Real(real)) => values.push(Some(real)),
+            (Self::Boolean(values), Cell::Boolean(boolean)) => values.push(Some(boolean)),
+            (Self::Text(values), Cell::Null) => values.push(None),
+            (Self::Integer(values), Cell::Null) => values.push(None),
+            (Self::Real(values), Cell::Null) => values.push(None),
+            (Self::Boolean(values), Cell::Null) => values.push(None),
+            (_, cell) => unreachable!("a frame's columns have the types of its cells, not {cell:?}"),
+        }
+    }
+
+    fn into_column(self, name: &str) -> Column {
+        let name = name.into();
+        match self {
+            Self::Text(values) => Series::new(name, values),
+            Self::Integer(values) => Series::new(name, values),
+            Self::Real(values) => Series::new(name, values),
+            Self::Boolean(values) => Series::new(name, values),
+        }
+        .into()
+    }
+}
+
+/// A data frame in the making.
+struct Frame {
+    columns: Vec<(String, Values)>,
+    height: usize,
+}
+
+impl Frame {
+    fn new(schema: &[&[(&str, Kind)]]) -> Self {
+        let columns = schema.concat().into_iter().map(|(name, kind)| (name.to_owned(), Values::new(kind))).collect();
+        Self { columns, height: 0 }
+    }
+
+    /// Adds probability columns, empty so far, up to `width` columns in all.
+    fn widen(&mut self, width: usize) {
+        let fixed = self.columns.iter().filter(|(name, _)| !name.starts_with("p_")).count();
+        while self.columns.len() < width {
+            let mut name = String::new();
+            let _infallible = write!(name, "p_{}", self.columns.len() - fixed);
+            self.columns.push((name, Values::Real(vec![None; self.height])));
+        }
+    }
+
+    /// Adds a row; columns beyond its cells get nothing.
+    fn push(&mut self, cells: impl Iterator<Item = Cell>) {
+        let mut cells = cells.fuse();
+        for (_, values) in &mut self.columns {
+            values.push(cells.next().unwrap_or(Cell::Null));
+        }
+        debug_assert!(cells.next().is_none(), "no more cells than columns");
+        self.height += 1;
+    }
+
+    fn finish(self) -> PolarsResult<DataFrame> {
+        let columns = self.columns.into_iter().map(|(name, values)| values.into_column(&name)).collect();
+        DataFrame::new(self.height, columns)
+    }
+}
+
+/// One object per row. Written here, since polars' own JSON feature brings two more JSON parsers for no more than this.
+fn write_json_lines(frame: &DataFrame, out: &mut impl Write, path: &Path) -> Result<(), RegistryError> {
+    for row in 0..frame.height() {
+        let mut object = serde_json::Map::new();
+        for column in frame.columns() {
+            let value = column.get(row).map_err(|source| RegistryError::Export { path: path.to_owned(), source })?;
+            object.insert(column.name().to_string(), json_of(&value));
+        }
+        writeln!(out, "{}", serde_json::Value::Object(object)).map_err(RegistryError::io("write", path))?;
+    }
+    Ok(())
+}
+
+fn json_of(value: &AnyValue<'_>) -> serde_json::Value {
+    match value {
+        AnyValue::Null => serde_json::Value::Null,
+        AnyValue::Boolean(boolean) => (*boolean).into(),
+        AnyValue::Int64(integer) => (*integer).into(),
+        AnyValue::Float64(real) => (*real).into(),
+        AnyValue::String(text) => (*text).into(),
+        other => unreachable!("frames hold text, integers, reals and booleans, not {other:?}"),
+    }
+}

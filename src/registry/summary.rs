@@ -1,0 +1,329 @@
+//! Finding runs through the index: lists, the attempts at a trial, and names that people type.
+
+use std::str::FromStr;
+
+use rusqlite::{Row, named_params};
+use serde::Serialize;
+
+use super::error::RegistryError;
+use super::folder::RunFolder;
+use super::id::{RUN_ID_HEX_DIGITS, RunId, is_lower_hex};
+use super::record::Status;
+use super::rows::Name;
+use super::store::Registry;
+use super::table::{Cell, METRIC_DECIMALS, SECS_DECIMALS, Table};
+use crate::digest::Digest;
+use crate::events::TestResult;
+use crate::plan::arm::Role;
+use crate::plan::dataset::Protocol;
+
+/// The newest run's name.
+const LATEST: &str = "latest";
+/// Names offered for one that is unknown.
+const SUGGESTIONS: usize = 3;
+/// Candidates listed for an ambiguous prefix.
+const CANDIDATES: usize = 10;
+
+/// Newest first; runs of the same instant in a fixed order.
+const NEWEST_FIRST: &str = "created_at DESC, study, arm, seed, attempt DESC, id";
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    pub run: RunId,
+    pub study: String,
+    pub arm: String,
+    pub role: Role,
+    pub seed: u64,
+    pub attempt: u32,
+    pub trial_key: Digest,
+    pub plan: Digest,
+    pub protocol: Protocol,
+    pub synthetic: bool,
+    pub created_at: String,
+    pub host: String,
+    pub device: String,
+    pub status: Status,
+    /// Whether this is the attempt that counts: the trial's first to finish.
+    pub counts: bool,
+    /// Epochs that validation was measured after.
+    pub epochs: u32,
+    pub total_epochs: Option<u32>,
+    pub selected_epoch: Option<u32>,
+    /// Of the selected epoch.
+    pub validation_top1: Option<f64>,
+    pub test: Option<TestResult>,
+    pub test_openings: u32,
+    pub elapsed_secs: f64,
+    pub ended_at: Option<String>,
+}
+
+/// One word for a [`Status`], to filter by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusKind {
+    Finished,
+    Failed,
+    Running,
+    Lost,
+}
+
+/// The text is not a status.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a status: expected `finished`, `failed`, `running` or `lost`")]
+pub struct ParseStatusError(String);
+
+impl FromStr for StatusKind {
+    type Err = ParseStatusError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "finished" => Ok(Self::Finished),
+            "failed" => Ok(Self::Failed),
+            "running" => Ok(Self::Running),
+            "lost" => Ok(Self::Lost),
+            _ => Err(ParseStatusError(text.to_owned())),
+        }
+    }
+}
+
+impl Status {
+    /// The status without its details.
+    #[must_use]
+    pub fn kind(&self) -> StatusKind {
+        match self {
+            Self::Finished => StatusKind::Finished,
+            Self::Failed { .. } => StatusKind::Failed,
+            Self::Running => StatusKind::Running,
+            Self::Lost => StatusKind::Lost,
+        }
+    }
+}
+
+/// Which runs to list. The default is all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub study: Option<String>,
+    pub arm: Option<String>,
+    pub seed: Option<u64>,
+    pub status: Option<StatusKind>,
+    /// Only attempts that count.
+    pub counted: bool,
+    /// At most so many, the newest.
+    pub limit: Option<usize>,
+}
+
+/// All attempts at one trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TrialState {
+    /// The attempt that counts: the first that finished.
+    pub counted: Option<RunSummary>,
+    /// The newest lost attempt.
+    pub resumable: Option<RunId>,
+    /// The newest attempt that a live process holds.
+    pub running: Option<RunId>,
+    /// By attempt.
+    pub failed: Vec<RunSummary>,
+    /// Number of attempts of any status.
+    pub attempts: u32,
+}
+
+impl Registry {
+    /// Runs that pass the filter, newest first.
+    ///
+    /// # Errors
+    /// Whatever reading the index or a lock gives.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, RegistryError> {
+        let condition = "(:study IS NULL OR study = :study) AND (:arm IS NULL OR arm = :arm)
+             AND (:seed IS NULL OR seed = :seed)";
+        // A seed beyond SQLite's integers is in no row.
+        let seed = filter.seed.map(|seed| i64::try_from(seed).unwrap_or(-1));
+        let parameters = named_params! { ":study": filter.study, ":arm": filter.arm, ":seed": seed };
+        let mut runs = self.summaries(condition, parameters)?;
+        runs.retain(|run| {
+            filter.status.is_none_or(|status| run.status.kind() == status) && (run.counts || !filter.counted)
+        });
+        runs.truncate(filter.limit.unwrap_or(usize::MAX));
+        Ok(runs)
+    }
+
+    /// What became of the attempts at a trial.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn trial_state(&self, trial_key: &Digest) -> Result<TrialState, RegistryError> {
+        let mut runs = self.summaries("trial_key = :key", named_params! { ":key": trial_key })?;
+        runs.sort_by_key(|run| run.attempt);
+        let mut trial = TrialState { attempts: runs.len() as u32, ..TrialState::default() };
+        for run in runs {
+            match run.status {
+                Status::Finished if run.counts => trial.counted = Some(run),
+                Status::Finished => {}
+                Status::Failed { .. } => trial.failed.push(run),
+                Status::Running => trial.running = Some(run.run),
+                Status::Lost => trial.resumable = Some(run.run),
+            }
+        }
+        Ok(trial)
+    }
+
+    /// The run that a name means: `latest`, `latest~N` (the N-th before it), or a prefix of its id that no other shares.
+    ///
+    /// # Errors
+    /// [`RegistryError::AmbiguousRun`] with the candidates, [`RegistryError::UnknownRun`] with the nearest names, or
+    /// [`RegistryError::NoRuns`].
+    pub fn resolve(&self, name: &str) -> Result<RunId, RegistryError> {
+        let ids: Vec<RunId> = self.index.read(|db| {
+            let mut statement = db.prepare(&format!("SELECT id FROM runs ORDER BY {NEWEST_FIRST}"))?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })?;
+        if ids.is_empty() {
+            return Err(RegistryError::NoRuns);
+        }
+        let unknown = || RegistryError::UnknownRun { name: name.to_owned(), nearest: nearest_ids(name, &ids) };
+        if let Some(back) = latest_offset(name) {
+            return ids.get(back).copied().ok_or_else(unknown);
+        }
+        if name.is_empty() || name.len() > RUN_ID_HEX_DIGITS || !is_lower_hex(name) {
+            return Err(unknown());
+        }
+        let mut matching: Vec<_> = ids.iter().filter(|id| id.to_string().starts_with(name)).copied().collect();
+        matching.sort_unstable();
+        match matching.as_slice() {
+            [] => Err(unknown()),
+            [run] => Ok(*run),
+            several => {
+                let mut candidates: Vec<_> = several.iter().take(CANDIDATES).map(RunId::to_string).collect();
+                if several.len() > CANDIDATES {
+                    candidates.push(format!("and {} more", several.len() - CANDIDATES));
+                }
+                Err(RegistryError::AmbiguousRun { name: name.to_owned(), candidates })
+            }
+        }
+    }
+
+    /// Runs in the index that meet an SQL condition, newest first, with their status of now.
+    fn summaries(
+        &self,
+        condition: &str,
+        parameters: &[(&str, &dyn rusqlite::ToSql)],
+    ) -> Result<Vec<RunSummary>, RegistryError> {
+        let sql = format!(
+            "SELECT *, id IS (SELECT first.id FROM runs AS first
+                 WHERE first.trial_key = runs.trial_key AND first.outcome = 'finished'
+                 ORDER BY first.ended_at, first.attempt LIMIT 1) AS counts
+             FROM runs WHERE {condition} ORDER BY {NEWEST_FIRST}"
+        );
+        let mut runs: Vec<RunSummary> = self.index.read(|db| {
+            let mut statement = db.prepare_cached(&sql)?;
+            statement.query_map(parameters, summary_of)?.collect()
+        })?;
+        for run in runs.iter_mut().filter(|run| run.status == Status::Lost) {
+            run.status = RunFolder::of(&self.runs_dir, run.run).status()?;
+        }
+        Ok(runs)
+    }
+}
+
+/// A row; without an outcome it is as good as lost, until its lock is asked.
+fn summary_of(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
+    let status = match row.get::<_, Option<String>>("outcome")?.as_deref() {
+        Some("finished") => Status::Finished,
+        Some(_) => Status::Failed { reason: row.get("failure")? },
+        None => Status::Lost,
+    };
+    let test = match (row.get("test_loss_nats")?, row.get("test_top1")?, row.get::<_, Option<i64>>("test_samples")?) {
+        (Some(loss_nats), Some(top1), Some(samples)) => Some(TestResult { loss_nats, top1, samples: samples as u64 }),
+        _ => None,
+    };
+    Ok(RunSummary {
+        run: row.get("id")?,
+        study: row.get("study")?,
+        arm: row.get("arm")?,
+        role: row.get::<_, Name<Role>>("role")?.0,
+        seed: row.get::<_, i64>("seed")? as u64,
+        attempt: row.get("attempt")?,
+        trial_key: row.get("trial_key")?,
+        plan: row.get("plan")?,
+        protocol: row.get::<_, Name<Protocol>>("protocol")?.0,
+        synthetic: row.get("synthetic")?,
+        created_at: row.get("created_at")?,
+        host: row.get("host")?,
+        device: row.get("device")?,
+        status,
+        counts: row.get("counts")?,
+        epochs: row.get("epochs")?,
+        total_epochs: row.get("total_epochs")?,
+        selected_epoch: row.get("selected_epoch")?,
+        validation_top1: row.get("validation_top1")?,
+        test,
+        test_openings: row.get("test_openings")?,
+        elapsed_secs: row.get("elapsed_secs")?,
+        ended_at: row.get("ended_at")?,
+    })
+}
+
+/// `latest` is 0, `latest~N` is N.
+fn latest_offset(name: &str) -> Option<usize> {
+    match name.strip_prefix(LATEST)? {
+        "" => Some(0),
+        rest => rest.strip_prefix('~')?.parse().ok(),
+    }
+}
+
+fn nearest_ids(name: &str, ids: &[RunId]) -> Vec<String> {
+    let names = ids.iter().map(RunId::to_string).chain([LATEST.to_owned()]);
+    // An id is typed by its beginning, and so compared by as much of it.
+    nearest(name, names, |candidate| candidate.get(..name.len()).unwrap_or(candidate))
+}
+
+/// The candidates that differ from `name` by at most a third of its characters, the nearest first.
+pub(super) fn nearest(
+    name: &str,
+    candidates: impl Iterator<Item = String>,
+    compared: impl Fn(&str) -> &str,
+) -> Vec<String> {
+    let bound = (name.chars().count() / 3).max(1);
+    let mut ranked: Vec<_> = candidates
+        .map(|candidate| (strsim::damerau_levenshtein(name, compared(&candidate)), candidate))
+        .filter(|(distance, _)| *distance <= bound)
+        .collect();
+    ranked.sort_unstable();
+    ranked.into_iter().take(SUGGESTIONS).map(|(_, candidate)| candidate).collect()
+}
+
+/// The runs as a table for people.
+#[must_use]
+pub fn runs_table(runs: &[RunSummary]) -> Table {
+    let mut table = Table::new(&[
+        "run",
+        "study",
+        "arm",
+        "seed",
+        "attempt",
+        "status",
+        "counts",
+        "epochs",
+        "validation_top1",
+        "test_top1",
+        "elapsed_secs",
+        "created_at",
+    ]);
+    for run in runs {
+        let epochs = run.total_epochs.map_or_else(|| run.epochs.to_string(), |n| format!("{}/{n}", run.epochs));
+        table.push(vec![
+            run.run.to_string().into(),
+            run.study.as_str().into(),
+            run.arm.as_str().into(),
+            run.seed.into(),
+            run.attempt.into(),
+            run.status.name().into(),
+            run.counts.into(),
+            epochs.into(),
+            Cell::rounded(run.validation_top1, METRIC_DECIMALS),
+            Cell::rounded(run.test.as_ref().map(|test| test.top1), METRIC_DECIMALS),
+            Cell::rounded(run.elapsed_secs, SECS_DECIMALS),
+            run.created_at.as_str().into(),
+        ]);
+    }
+    table
+}
