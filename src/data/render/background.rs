@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::math::{Rgb, Vec3, cos, mix3, sin, smoothstep, vec3};
-use super::noise::{cell, fractal, gradient, hash, unit, visibility};
+use super::noise::{cell, floor, fractal, gradient, hash, unit, visibility};
 
 /// What the object lies on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ impl Background {
         let weave = warp * weft * seen;
         let fold = gradient(vec3(u * 0.7, v * 0.3, 0.0), self.seed);
         let slope = gradient(vec3(u * 0.7 + 0.15, v * 0.3, 0.0), self.seed) - fold;
-        let stripe = if cell((u * 1.3).floor() as i32, 1, self.seed) < 0.3 { 0.7 } else { 0.0 };
+        let stripe = if cell(floor(u * 1.3), 1, self.seed) < 0.3 { 0.7 } else { 0.0 };
         let albedo = mix3(self.color, self.accent, stripe) * (1.0 + 0.22 * weave + 0.1 * fold);
         Ground { albedo, bump: vec3(slope * 1.6 + 0.12 * warp * seen, 0.12 * weft * seen, 0.0), gloss: 0.0 }
     }
@@ -128,7 +128,7 @@ impl Background {
     }
 
     fn grass(&self, u: f32, v: f32, grain: f32) -> Ground {
-        let bend = gradient(vec3(u, v, 0.0), self.seed) * 0.6;
+        let bend = gradient(vec3(u, v, 0.0), self.seed) * 0.25;
         let blade = fractal(vec3((u + bend) * 12.0, v * 3.5, 0.0), 3, grain * 7.0, self.seed ^ 6);
         let patch = gradient(vec3(u * 0.8, v * 0.8, 3.0), self.seed ^ 7);
         let share = (0.45 + 0.8 * blade + 0.35 * patch).clamp(0.0, 1.0);
@@ -155,7 +155,7 @@ impl Background {
         }
         const CELLS_PER_UNIT: f32 = 1.1;
         let (u, v) = (x * CELLS_PER_UNIT, y * CELLS_PER_UNIT);
-        let (column, row) = (u.floor() as i32, v.floor() as i32);
+        let (column, row) = (floor(u), floor(v));
         let draw = |what: i32| unit(hash(column, row, what, self.seed ^ 0x1177));
         if draw(0) >= self.litter {
             return;
@@ -168,9 +168,9 @@ impl Background {
         let outline = if draw(6) < 0.3 { round } else { a.max(b) } + ragged;
         let soft = 0.01 + footprint * CELLS_PER_UNIT * 0.5;
         let cover = 1.0 - smoothstep(-soft, soft, outline);
-        let rim = smoothstep(0.0, 0.06, outline) * (1.0 - smoothstep(0.0, 0.09, outline.max(0.0)));
+        let rim = 1.0 - smoothstep(0.0, 0.07, outline);
         let scrap = vec3(draw(7), draw(8), draw(9)).map(|channel| 0.06 + 0.6 * channel * channel + 0.15 * draw(10));
-        ground.albedo = mix3(ground.albedo * (1.0 - 0.5 * rim), scrap, cover);
+        ground.albedo = mix3(ground.albedo * (1.0 - 0.35 * rim), scrap, cover);
         ground.gloss *= 1.0 - cover;
     }
 }

@@ -17,6 +17,7 @@ pub struct Pose {
 }
 
 impl Pose {
+    #[inline]
     pub(super) fn rotation(&self) -> Rotation {
         Rotation::from_angles(self.roll_rad, self.tilt_rad, self.yaw_rad)
     }
@@ -46,11 +47,13 @@ pub(super) struct Ray {
 }
 
 impl Ray {
+    #[inline]
     pub fn at(&self, t: f32) -> Vec3 {
         self.origin + self.direction * t
     }
 
     /// Distance to the floor, infinite for a ray that does not go down.
+    #[inline]
     pub fn to_floor(&self) -> f32 {
         if self.direction.z < -1e-4 { -self.origin.z / self.direction.z } else { f32::INFINITY }
     }
@@ -68,6 +71,7 @@ pub(super) struct Aim {
 }
 
 impl Camera {
+    #[inline]
     pub(super) fn aim(&self, target: Vec3) -> Aim {
         let (level, rise) = (cos(self.elevation_rad), sin(self.elevation_rad));
         let forward = vec3(0.0, level, -rise);
@@ -86,6 +90,7 @@ impl Camera {
 
 impl Aim {
     /// The ray through a point of the picture: `y` runs from -1 (bottom) to 1 (top), `x` alike times the aspect.
+    #[inline]
     pub fn ray(&self, x: f32, y: f32) -> Ray {
         let (x, y) = ((x - self.shift[0]) * self.half_field, (y - self.shift[1]) * self.half_field);
         Ray { origin: self.origin, direction: (self.forward + self.right * x + self.up * y).normalized() }

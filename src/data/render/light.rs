@@ -26,16 +26,19 @@ pub struct Light {
 
 impl Light {
     /// Toward the key light, a unit vector.
+    #[inline]
     pub(super) fn toward(&self) -> Vec3 {
         let level = cos(self.elevation_rad);
         vec3(level * cos(self.azimuth_rad), level * sin(self.azimuth_rad), sin(self.elevation_rad))
     }
 
+    #[inline]
     pub(super) fn key(&self) -> Rgb {
         self.color * self.intensity
     }
 
     /// What a matt surface of normal `n` receives from everywhere; the floor, of mean colour `floor`, gives some back.
+    #[inline]
     pub(super) fn around(&self, n: Vec3, floor: Rgb) -> Rgb {
         let up = n.z * 0.5 + 0.5;
         let bounce = floor * (self.ambient_color * self.ambient + self.key() * self.toward().z) * 0.45;
@@ -44,6 +47,7 @@ impl Light {
 
     /// What a mirror of the given roughness shows in direction `d`: floor, walls, ceiling, the key light's window and a
     /// strip light opposite.
+    #[inline]
     pub(super) fn mirrored(&self, d: Vec3, roughness: f32, floor: Rgb) -> Rgb {
         let spread = 0.06 + 0.9 * roughness;
         let above = smoothstep(-spread, spread, d.z);

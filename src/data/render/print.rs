@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::math::{Rgb, Vec3, mix, mix3, smoothstep, vec3};
-use super::noise::{cell, hash, unit, visibility};
+use super::noise::{cell, floor, hash, unit, visibility};
 
 /// A print, in the coordinates of the shape's surface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,11 +40,11 @@ impl Print {
         let (column, row) = (u * self.frequency, v * self.frequency);
         match self.style {
             PrintStyle::Text => {
-                let field = cell((u * 1.5).floor() as i32, (v * 1.1).floor() as i32, self.seed ^ 3);
+                let field = cell(floor(u * 1.5), floor(v * 1.1), self.seed ^ 3);
                 (if field < self.coverage { self.text(column, row, grain) } else { 0.0 }, self.ink)
             }
             PrintStyle::Blocks => {
-                let (i, j) = ((column * 0.45).floor() as i32, (row * 0.3).floor() as i32);
+                let (i, j) = (floor(column * 0.45), floor(row * 0.3));
                 let cover = if cell(i, j, self.seed) < self.coverage { 0.92 } else { 0.0 };
                 (cover, self.variant(hash(i, j, 1, self.seed)))
             }
@@ -70,8 +70,8 @@ impl Print {
         let line = row.floor();
         let height = row - line;
         let shifted = column * 1.4 + cell(line as i32, 7, self.seed) * 9.0;
-        let word = unit(hash(shifted.floor() as i32, line as i32, 5, self.seed));
-        let letter = unit(hash((shifted * 4.0).floor() as i32, line as i32, 6, self.seed));
+        let word = unit(hash(floor(shifted), line as i32, 5, self.seed));
+        let letter = unit(hash(floor(shifted * 4.0), line as i32, 6, self.seed));
         let inked = word < 0.82 && letter < 0.86 && (0.25..0.8).contains(&height);
         let seen = visibility(0.5, grain);
         mix(0.3, if inked { 1.0 } else { 0.0 }, seen) * 0.9

@@ -207,12 +207,12 @@ fn occluder(rng: &mut Stream) -> Option<Occluder> {
 fn sensor(rng: &mut Stream) -> Sensor {
     let cast = rng.between(-0.1, 0.1);
     Sensor {
-        exposure_stops: rng.between(-0.75, 0.45),
+        exposure_stops: rng.between(-0.45, 0.65),
         white_balance: vec3(1.0 + cast, 1.0 + rng.between(-0.03, 0.03), 1.0 - cast),
         blur: rng.mostly_low(0.0, 0.022),
         motion: if rng.chance(0.15) { rng.between(0.01, 0.05) } else { 0.0 },
         motion_angle_rad: rng.between(0.0, PI),
-        noise: rng.mostly_low(0.004, 0.045),
+        noise: rng.mostly_low(0.003, 0.035),
         vignette: rng.between(0.0, 0.45),
         contrast: rng.between(0.85, 1.15),
         saturation: rng.between(0.7, 1.15),
@@ -319,7 +319,7 @@ fn print(rng: &mut Stream, class: Class) -> Print {
         style,
         ink: if dark { Vec3::splat(0.05) } else { vivid(rng) },
         coverage: rng.between(0.25, 0.8),
-        frequency: rng.between(6.0, 12.0),
+        frequency: rng.between(8.0, 18.0),
         seed: rng.bits(),
     }
 }

@@ -58,14 +58,24 @@ impl Shape {
                 outer.max(-inner).min(rim)
             }
             Self::Ball { radius, lumps, seed } => {
-                p.length() - radius + lumps * noise::gradient(p * (1.6 / radius), seed)
+                let round = p.length() - radius;
+                // Farther than any lump reaches, an underestimate is enough and saves the noise.
+                if round > 2.0 * lumps {
+                    round - lumps
+                } else {
+                    round + lumps * noise::gradient(p * (1.6 / radius), seed)
+                }
             }
             Self::Fragment { radius, thickness, bend, jag, seed } => {
                 let around = radial(p);
+                let z = p.z - bend * (p.x * p.x - p.y * p.y * 0.4);
+                let farthest = extrude(around - radius * (1.0 + 1.4 * jag), z, thickness, thickness * 0.6);
+                if farthest > 0.1 {
+                    return farthest;
+                }
                 let edge = vec3(p.x, p.y, 0.0) * (1.0 / around.max(1e-4));
                 let ragged = noise::gradient(edge * 1.3, seed) + 0.4 * noise::gradient(edge * 4.0, seed ^ 1);
                 let outline = around - radius * (1.0 + jag * ragged);
-                let z = p.z - bend * (p.x * p.x - p.y * p.y * 0.4);
                 extrude(outline, z, thickness, thickness * 0.6)
             }
             Self::Bag { radius, folds, seed } => bag(p, radius, folds, seed),
@@ -82,6 +92,7 @@ impl Shape {
     }
 
     /// How much faster than a true distance [`Self::distance`] can grow; the march divides its steps by it.
+    #[inline]
     pub(super) fn slope(&self) -> f32 {
         match *self {
             Self::Carton { .. } | Self::Can { .. } | Self::Tray { .. } | Self::Tube { .. } => 1.0,
@@ -138,16 +149,19 @@ impl Shape {
     }
 
     /// Whether the shape is a thin sheet, which crumples by bending and not by swelling.
+    #[inline]
     pub(super) fn is_thin(&self) -> bool {
         matches!(self, Self::Sheet { .. } | Self::Fragment { .. })
     }
 
     /// Whether the shape is turned about its `z` axis, so that labels wrap around it.
+    #[inline]
     pub(super) fn is_turned(&self) -> bool {
         matches!(self, Self::Can { .. } | Self::Bottle { .. } | Self::Cup { .. } | Self::Tube { .. })
     }
 
     /// Coordinates on the surface in object units, for prints and grain: around and along, or the two flat axes.
+    #[inline]
     pub(super) fn chart(&self, p: Vec3, n: Vec3) -> [f32; 2] {
         let facing = n.abs();
         if self.is_turned() && facing.z < 0.8 {
@@ -164,22 +178,26 @@ impl Shape {
     }
 }
 
+#[inline]
 fn radial(p: Vec3) -> f32 {
     (p.x * p.x + p.y * p.y).sqrt()
 }
 
+#[inline]
 fn cuboid(p: Vec3, half: Vec3, rounding: f32) -> f32 {
     let q = p.abs() - half + Vec3::splat(rounding);
     q.max(0.0).length() + q.x.max(q.y).max(q.z).min(0.0) - rounding
 }
 
 /// A flat outline given thickness: `outline` is its distance in the plane.
+#[inline]
 fn extrude(outline: f32, z: f32, half_height: f32, rounding: f32) -> f32 {
     let (a, b) = (outline + rounding, z.abs() - half_height + rounding);
     let outside = (a.max(0.0) * a.max(0.0) + b.max(0.0) * b.max(0.0)).sqrt();
     outside + a.max(b).min(0.0) - rounding
 }
 
+#[inline]
 fn can(around: f32, z: f32, radius: f32, half_height: f32) -> f32 {
     let inset = 0.12 * radius * smoothstep(half_height * 0.8, half_height, z.abs());
     let body = extrude(around - radius + inset, z, half_height, 0.03);
@@ -189,6 +207,7 @@ fn can(around: f32, z: f32, radius: f32, half_height: f32) -> f32 {
     body.max(-lid).min(rim)
 }
 
+#[inline]
 fn bottle(around: f32, z: f32, radius: f32, half_height: f32, neck_radius: f32, neck_share: f32) -> f32 {
     let shoulder = half_height * (1.0 - 2.0 * neck_share);
     let body_half = (half_height + shoulder) * 0.5;
@@ -203,9 +222,13 @@ fn bottle(around: f32, z: f32, radius: f32, half_height: f32, neck_radius: f32, 
     smooth_min(body, neck, radius * 0.45).min(lip)
 }
 
+#[inline]
 fn bag(p: Vec3, radius: f32, folds: f32, seed: u32) -> f32 {
     let stretched = vec3(p.x, p.y, p.z * 1.18);
     let body = stretched.length() - radius * 0.95;
+    if body > radius * 0.6 {
+        return body - radius * 0.4;
+    }
     let top = p.z - radius * 0.95;
     let tuft = radial(p) - mix(0.12, 0.3, smoothstep(0.0, radius * 0.3, top)) * radius;
     let tuft = tuft.max(top.abs() - radius * 0.28);

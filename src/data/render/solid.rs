@@ -91,11 +91,15 @@ impl<'a> Solid<'a> {
         let crumple = self.damage.crumple;
         let folded = |q: Vec3| noise::creases(q * self.damage.crumple_frequency, self.damage.seed) - 0.45;
         if self.shape.is_thin() && crumple > 0.0 {
+            let flat = self.shape.distance(p);
+            if flat > 4.0 * MAX_CRUMPLE {
+                return flat - 2.0 * MAX_CRUMPLE;
+            }
             p.z += 1.6 * crumple * folded(vec3(p.x, p.y, 0.0));
         }
         let mut distance = self.shape.distance(p);
         // Far away no fold can reach: an underestimate is enough and saves the noise.
-        if distance > 2.0 * MAX_CRUMPLE && self.cut.is_none() {
+        if distance > 2.0 * MAX_CRUMPLE {
             return distance - MAX_CRUMPLE;
         }
         if !self.shape.is_thin() && crumple > 0.0 {
