@@ -71,8 +71,8 @@ impl Print {
         let height = row - line;
         let shifted = column * 1.4 + cell(line as i32, 7, self.seed) * 9.0;
         let word = unit(hash(floor(shifted), line as i32, 5, self.seed));
-        let letter = unit(hash(floor(shifted * 4.0), line as i32, 6, self.seed));
-        let inked = word < 0.82 && letter < 0.86 && (0.25..0.8).contains(&height);
+        let letter = unit(hash(floor(shifted * 5.0), line as i32, 6, self.seed));
+        let inked = word < 0.82 && letter < 0.8 && (0.3..0.72).contains(&height);
         let seen = visibility(0.5, grain);
         mix(0.3, if inked { 1.0 } else { 0.0 }, seen) * 0.9
     }

@@ -104,30 +104,6 @@ impl Shape {
         }
     }
 
-    /// How far the shape reaches along the unit vector `direction` from its centre.
-    pub(super) fn reach(&self, direction: Vec3) -> f32 {
-        let d = direction.abs();
-        let ring = (d.x * d.x + d.y * d.y).sqrt();
-        let turned = |radius: f32, half_height: f32| radius * ring + half_height * d.z;
-        match *self {
-            Self::Carton { half } | Self::Tray { half, .. } => half.dot(d),
-            Self::Sheet { half_width, half_depth, thickness, bend } => {
-                let sag = if direction.z * bend < 0.0 { 0.4 } else { 0.6 };
-                let curve = bend.abs() * half_width * half_width * sag;
-                half_width * d.x + half_depth * d.y + (thickness + curve) * d.z
-            }
-            Self::Can { radius, half_height } | Self::Bottle { radius, half_height, .. } => turned(radius, half_height),
-            Self::Cup { top_radius, bottom_radius, half_height, .. } => {
-                let end = if direction.z > 0.0 { top_radius } else { bottom_radius };
-                (end * ring + half_height * d.z).max(mix(bottom_radius, top_radius, 0.8) * ring)
-            }
-            Self::Ball { radius, .. } => radius,
-            Self::Fragment { radius, thickness, bend, .. } => turned(radius, thickness + bend.abs() * radius * 0.5),
-            Self::Bag { radius, .. } => radius * (0.82 + 0.3 * direction.z.max(0.0)),
-            Self::Tube { radius, half_height, .. } => turned(radius, half_height),
-        }
-    }
-
     /// Radius of a ball about the centre that holds the shape.
     pub(super) fn bounding_radius(&self) -> f32 {
         match *self {
@@ -235,4 +211,61 @@ fn bag(p: Vec3, radius: f32, folds: f32, seed: u32) -> f32 {
     let angle = atan2(p.y, p.x);
     let pleats = cos(angle * 9.0 + 2.0 * noise::gradient(p * 1.5, seed)) * smoothstep(-0.3, 1.0, p.z / radius);
     smooth_min(body, tuft, 0.3 * radius) + folds * (0.6 * noise::gradient(p * (2.2 / radius), seed) + 0.35 * pleats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::render::draw::Draw as _;
+    use crate::data::render::sample;
+    use crate::seed::{Purpose, StudySeed};
+
+    fn shapes() -> Vec<Shape> {
+        (0..200).map(|index| sample::shape(&mut StudySeed(5).stream(Purpose::Gallery, index))).collect()
+    }
+
+    #[test]
+    fn no_part_of_a_shape_lies_beyond_its_bounding_ball() {
+        let mut rng = StudySeed(6).stream(Purpose::Gallery, 0);
+        for shape in shapes() {
+            for _ in 0..200 {
+                let toward = rng.direction();
+                let beyond_ball = toward * (shape.bounding_radius() + 0.02);
+                assert!(shape.distance(beyond_ball) > 0.0, "{shape:?} at {beyond_ball:?}");
+            }
+        }
+    }
+
+    /// Sphere tracing needs this: a step of `distance / slope` never enters the shape.
+    #[test]
+    fn a_step_divided_by_the_slope_never_passes_the_surface() {
+        let mut rng = StudySeed(7).stream(Purpose::Gallery, 0);
+        let mut passed = 0;
+        let mut steps = 0;
+        for shape in shapes() {
+            for _ in 0..100 {
+                let p = rng.direction() * rng.between(0.2, 1.6);
+                let distance = shape.distance(p);
+                if distance > 0.0 {
+                    let next = p + rng.direction() * (0.9 * distance / shape.slope());
+                    steps += 1;
+                    passed += u32::from(shape.distance(next) < -0.02);
+                }
+            }
+        }
+        assert!(steps > 5_000, "{steps}");
+        assert!(passed * 500 < steps, "{passed} of {steps} steps");
+    }
+
+    #[test]
+    fn every_kind_of_shape_is_drawn_and_encloses_something() {
+        let mut rng = StudySeed(8).stream(Purpose::Gallery, 0);
+        let mut kinds = std::collections::HashSet::new();
+        for shape in shapes() {
+            kinds.insert(std::mem::discriminant(&shape));
+            let inside = (0..4000).any(|_| shape.distance(rng.direction() * rng.between(0.0, 1.1)) < 0.0);
+            assert!(inside, "{shape:?}");
+        }
+        assert_eq!(kinds.len(), Shape::KINDS);
+    }
 }
