@@ -43,6 +43,9 @@ impl Floor {
         [Self::Board, Self::Wood, Self::Concrete, Self::Cloth, Self::Tiles, Self::Grass, Self::Belt];
 }
 
+/// Cells of the grid of scraps per object unit.
+const CELLS_PER_UNIT: f32 = 1.1;
+
 /// The floor at one place.
 pub(super) struct Ground {
     pub albedo: Rgb,
@@ -143,7 +146,7 @@ impl Background {
     fn belt(&self, u: f32, v: f32, grain: f32) -> Ground {
         let rib = sin(u * 16.0) * visibility(0.4, grain);
         let worn = fractal(vec3(u * 0.6, v * 3.0, 0.0), 3, grain * 2.0, self.seed ^ 9);
-        let dust = smoothstep(0.15, 0.5, fractal(vec3(u * 2.0, v * 2.0, 4.0), 3, grain * 2.0, self.seed ^ 10));
+        let dust = smoothstep(0.15, 0.5, fractal(vec3(u * 2.0, v * 2.0, 4.0), 3, grain * 2.0, self.seed ^ 0xa));
         let albedo = mix3(self.color * (1.0 + 0.35 * rib + 0.3 * worn), self.accent, 0.35 * dust);
         Ground { albedo, bump: vec3(0.35 * rib, 0.0, 0.0), gloss: 0.06 }
     }
@@ -153,7 +156,6 @@ impl Background {
         if self.litter <= 0.0 {
             return;
         }
-        const CELLS_PER_UNIT: f32 = 1.1;
         let (u, v) = (x * CELLS_PER_UNIT, y * CELLS_PER_UNIT);
         let (column, row) = (floor(u), floor(v));
         let draw = |what: i32| unit(hash(column, row, what, self.seed ^ 0x1177));
@@ -163,7 +165,7 @@ impl Background {
         let (dx, dy) = (u - column as f32 - 0.35 - 0.3 * draw(1), v - row as f32 - 0.35 - 0.3 * draw(2));
         let (c, s) = (cos(draw(3) * 6.3), sin(draw(3) * 6.3));
         let (a, b) = ((c * dx + s * dy).abs() - 0.06 - 0.18 * draw(4), (c * dy - s * dx).abs() - 0.05 - 0.1 * draw(5));
-        let ragged = 0.03 * gradient(vec3(u * 8.0, v * 8.0, 0.0), self.seed ^ 11);
+        let ragged = 0.03 * gradient(vec3(u * 8.0, v * 8.0, 0.0), self.seed ^ 0xb);
         let round = (dx * dx + dy * dy).sqrt() - 0.06 - 0.1 * draw(4);
         let outline = if draw(6) < 0.3 { round } else { a.max(b) } + ragged;
         let soft = 0.01 + footprint * CELLS_PER_UNIT * 0.5;

@@ -48,13 +48,13 @@ pub(super) struct Ray {
 
 impl Ray {
     #[inline]
-    pub fn at(&self, t: f32) -> Vec3 {
+    pub fn at(self, t: f32) -> Vec3 {
         self.origin + self.direction * t
     }
 
     /// Distance to the floor, infinite for a ray that does not go down.
     #[inline]
-    pub fn to_floor(&self) -> f32 {
+    pub fn to_floor(self) -> f32 {
         if self.direction.z < -1e-4 { -self.origin.z / self.direction.z } else { f32::INFINITY }
     }
 }

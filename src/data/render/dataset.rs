@@ -123,9 +123,8 @@ fn notice(seed: StudySeed, width_px: u32, height_px: u32, counts: &[u64; 6]) -> 
          | class | images |\n|---|---|\n",
         seed.0
     );
-    for (class, count) in Class::ALL.iter().zip(counts) {
-        text.push_str(&format!("| {} | {count} |\n", class.name()));
-    }
+    let rows = Class::ALL.iter().zip(counts).map(|(class, count)| format!("| {} | {count} |\n", class.name()));
+    text.extend(rows);
     text
 }
 

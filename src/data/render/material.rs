@@ -21,7 +21,7 @@ impl Class {
     /// All classes, by index.
     pub const ALL: [Self; 6] = [Self::Cardboard, Self::Glass, Self::Metal, Self::Paper, Self::Plastic, Self::Trash];
 
-    /// Images of each class in TrashNet (Yang and Thung 2016), whose imbalance the synthetic set follows.
+    /// Images of each class in `TrashNet` (Yang and Thung 2016), whose imbalance the synthetic set follows.
     pub const TRASHNET_COUNTS: [u32; 6] = [403, 501, 410, 594, 482, 137];
 
     /// The name of the class and of its folder.

@@ -27,11 +27,7 @@ pub fn render(scene: &Scene, width_px: u32, height_px: u32) -> RgbImage {
     let mut radiance = vec![Vec3::ZERO; width * height];
     radiance.par_chunks_mut(width).enumerate().for_each(|(row, pixels)| {
         for (column, pixel) in pixels.iter_mut().enumerate() {
-            let sum = SAMPLES.iter().fold(Vec3::ZERO, |sum, &(dx, dy)| {
-                let (x, y) = place_in_picture(column as f32 + dx, row as f32 + dy, width, height);
-                sum + view.seen(x, y)
-            });
-            *pixel = sum * (1.0 / SAMPLES.len() as f32);
+            *pixel = view.pixel(|dx, dy| place_in_picture(column as f32 + dx, row as f32 + dy, width, height));
         }
     });
     scene.sensor.develop(Film { width_px: width, height_px: height, radiance })
@@ -84,20 +80,36 @@ impl<'a> View<'a> {
         }
     }
 
-    fn seen(&self, x: f32, y: f32) -> Rgb {
-        let ray = self.aim.ray(x, y);
-        let to_floor = ray.to_floor();
-        let mut radiance = match self.solid.hit(&ray, to_floor) {
-            Some(t) => self.object(&ray, t),
-            None => self.floor(&ray, to_floor, true),
+    /// Mean radiance of a pixel; `place` turns an offset within it to a place in the picture.
+    fn pixel(&self, place: impl Fn(f32, f32) -> (f32, f32)) -> Rgb {
+        let hits = SAMPLES.map(|(dx, dy)| {
+            let (x, y) = place(dx, dy);
+            let ray = self.aim.ray(x, y);
+            (ray, self.solid.hit(&ray, ray.to_floor()))
+        });
+        let radiance = if hits.iter().all(|(_, hit)| hit.is_none()) {
+            // The floor's pattern and shadows are no sharper than a pixel: one ray is enough.
+            let (x, y) = place(0.5, 0.5);
+            self.floor(&self.aim.ray(x, y), true)
+        } else {
+            let sum = hits.iter().fold(Vec3::ZERO, |sum, (ray, hit)| sum + self.seen(ray, *hit));
+            sum * (1.0 / SAMPLES.len() as f32)
         };
-        if let Some(occluder) = &self.scene.occluder {
-            let (cover, brightness) = occluder.cover(x, y);
-            let light = &self.scene.light;
-            let front = occluder.color * (light.key() * 0.4 + light.ambient_color * light.ambient) * brightness;
-            radiance = mix3(radiance, front, cover);
-        }
-        radiance
+        let (x, y) = place(0.5, 0.5);
+        self.occluded(radiance, x, y)
+    }
+
+    fn seen(&self, ray: &Ray, hit: Option<f32>) -> Rgb {
+        hit.map_or_else(|| self.floor(ray, true), |t| self.object(ray, t))
+    }
+
+    /// What reaches the camera past the occluder, whose blurred edge is wider than a pixel.
+    fn occluded(&self, radiance: Rgb, x: f32, y: f32) -> Rgb {
+        let Some(occluder) = &self.scene.occluder else { return radiance };
+        let (cover, brightness) = occluder.cover(x, y);
+        let light = &self.scene.light;
+        let front = occluder.color * (light.key() * 0.4 + light.ambient_color * light.ambient) * brightness;
+        mix3(radiance, front, cover)
     }
 
     fn object(&self, ray: &Ray, t: f32) -> Rgb {
@@ -128,10 +140,9 @@ impl<'a> View<'a> {
     fn behind(&self, ray: &Ray, p: Vec3, n: Vec3, found: &Surface) -> Rgb {
         let bent = (ray.direction - n * (0.28 + 0.2 * found.roughness)).normalized();
         let onward = Ray { origin: p, direction: bent };
-        let to_floor = onward.to_floor();
         let light = &self.scene.light;
-        let clear = if to_floor.is_finite() {
-            self.floor(&onward, to_floor, false)
+        let clear = if onward.to_floor().is_finite() {
+            self.floor(&onward, false)
         } else {
             light.mirrored(bent, 0.3, self.floor)
         };
@@ -141,7 +152,8 @@ impl<'a> View<'a> {
     }
 
     /// The floor, or the room's wall above it. `shadowed` asks for the object's shadow.
-    fn floor(&self, ray: &Ray, t: f32, shadowed: bool) -> Rgb {
+    fn floor(&self, ray: &Ray, shadowed: bool) -> Rgb {
+        let t = ray.to_floor();
         let light = &self.scene.light;
         if !t.is_finite() {
             return light.mirrored(ray.direction, 0.8, self.floor);
@@ -265,8 +277,8 @@ mod tests {
             let scene = example(index);
             let view = View::of(&scene, 24);
             for at in 0..(32 * 24) {
-                let (x, y) = place_in_picture((at % 32) as f32, (at / 32) as f32, 32, 24);
-                let radiance = <[f32; 3]>::from(view.seen(x, y));
+                let (column, row) = ((at % 32) as f32, (at / 32) as f32);
+                let radiance = <[f32; 3]>::from(view.pixel(|dx, dy| place_in_picture(column + dx, row + dy, 32, 24)));
                 assert!(radiance.iter().all(|r| r.is_finite() && *r >= 0.0), "image {index}: {radiance:?}");
             }
         }
