@@ -176,3 +176,44 @@ impl Background {
         ground.gloss *= 1.0 - cover;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn background(floor: Floor) -> Background {
+        let (color, accent) = (vec3(0.5, 0.4, 0.3), vec3(0.2, 0.2, 0.2));
+        Background { floor, color, accent, frequency: 1.0, angle_rad: 0.4, litter: 0.0, seed: 5 }
+    }
+
+    fn variance(background: &Background, footprint: f32) -> f32 {
+        let values: Vec<f32> = (0..900)
+            .map(|i| background.at((i % 30) as f32 * 0.0517, (i / 30) as f32 * 0.0517, footprint).albedo.luminance())
+            .collect();
+        let mean = values.iter().sum::<f32>() / 900.0;
+        values.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>() / 900.0
+    }
+
+    #[test]
+    fn every_floor_has_a_pattern_that_fades_in_wide_pixels() {
+        for floor in Floor::ALL {
+            let (near, far) = (variance(&background(floor), 0.001), variance(&background(floor), 3.0));
+            assert!(near > 1e-5 && far < near, "{floor:?}: {near} and {far}");
+        }
+    }
+
+    #[test]
+    fn litter_lies_on_as_large_a_share_as_it_is_asked_for() {
+        let clean = background(Floor::Board);
+        let changed = |litter: f32| {
+            let strewn = Background { litter, ..clean.clone() };
+            let differs = |i: i32| {
+                let (x, y) = ((i % 40) as f32 * 0.3, (i / 40) as f32 * 0.3);
+                strewn.at(x, y, 0.01).albedo != clean.at(x, y, 0.01).albedo
+            };
+            (0..1600).filter(|&i| differs(i)).count()
+        };
+        assert_eq!(changed(0.0), 0);
+        assert!(changed(0.2) > 10 && changed(0.2) < changed(0.9), "{} and {}", changed(0.2), changed(0.9));
+    }
+}

@@ -96,3 +96,36 @@ impl Aim {
         Ray { origin: self.origin, direction: (self.forward + self.right * x + self.up * y).normalized() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(elevation_rad: f32) -> Camera {
+        Camera { elevation_rad, distance: 3.0, half_field: 0.5, roll_rad: 0.0, shift: [0.25, -0.5] }
+    }
+
+    #[test]
+    fn the_target_appears_where_the_shift_says() {
+        let target = vec3(0.0, 0.0, 0.4);
+        let ray = camera(0.7).aim(target).ray(0.25, -0.5);
+        assert!((ray.at(3.0) - target).length() < 1e-5);
+    }
+
+    #[test]
+    fn up_in_the_picture_is_away_on_the_floor_and_right_is_right() {
+        let aim = camera(0.7).aim(Vec3::ZERO);
+        let floor = |x, y| {
+            let ray = aim.ray(x, y);
+            ray.at(ray.to_floor())
+        };
+        assert!(floor(0.0, 0.5).y > floor(0.0, -0.5).y);
+        assert!(floor(0.5, 0.0).x > floor(-0.5, 0.0).x);
+        assert!(floor(0.3, 0.1).z.abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_ray_to_the_sky_never_meets_the_floor() {
+        assert_eq!(Ray { origin: Vec3::UP, direction: vec3(0.0, 0.6, 0.8) }.to_floor(), f32::INFINITY);
+    }
+}

@@ -60,10 +60,12 @@ pub fn write_dataset(
     };
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(at(parent))?;
-    // A sibling, so that the rename stays within one file system; removed when it goes out of scope.
-    let unfinished = tempfile::Builder::new().prefix(".synthetic-").tempdir_in(parent).map_err(at(parent))?;
+    // Beside the folder, so that the rename stays within one file system; removed when it goes out of scope.
+    let workshop = tempfile::Builder::new().prefix(".synthetic-").tempdir_in(parent).map_err(at(parent))?;
+    let unfinished = workshop.path().join("set");
+    fs::create_dir(&unfinished).map_err(at(&unfinished))?;
     for class in Class::ALL {
-        let path = unfinished.path().join(class.name());
+        let path = unfinished.join(class.name());
         fs::create_dir(&path).map_err(at(&path))?;
     }
 
@@ -73,20 +75,16 @@ pub fn write_dataset(
         .map(|index| {
             let (class, scene) = scene(seed, index);
             let name = Class::ALL[class as usize].name();
-            let path = unfinished.path().join(name).join(format!("{name}-{index:05}.png"));
+            let path = unfinished.join(name).join(format!("{name}-{index:05}.png"));
             write_png(&path, &scene, width_px, height_px, &provenance(seed, index)).map_err(at(&path))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             Ok(one_of(class))
         })
         .try_reduce(|| [0; 6], |a, b| Ok(std::array::from_fn(|class| a[class] + b[class])))?;
 
-    let path = unfinished.path().join("SYNTHETIC.md");
+    let path = unfinished.join("SYNTHETIC.md");
     fs::write(&path, notice(seed, width_px, height_px, &counts)).map_err(at(&path))?;
-    make_readable(unfinished.path()).map_err(at(unfinished.path()))?;
-    fs::rename(unfinished.path(), folder).map_err(at(folder))?;
-    // Its old name is gone; there is nothing left to remove.
-    let _renamed = unfinished.keep();
-    Ok(())
+    fs::rename(&unfinished, folder).map_err(at(folder))
 }
 
 fn one_of(class: u32) -> [u64; 6] {
@@ -126,18 +124,6 @@ fn notice(seed: StudySeed, width_px: u32, height_px: u32, counts: &[u64; 6]) -> 
     let rows = Class::ALL.iter().zip(counts).map(|(class, count)| format!("| {} | {count} |\n", class.name()));
     text.extend(rows);
     text
-}
-
-/// Temporary folders are private; a data set is as readable as any other folder.
-#[cfg(unix)]
-fn make_readable(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_folder: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -64,3 +64,39 @@ impl Light {
         mix3(ground, walls + lamps, above)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn light() -> Light {
+        Light {
+            azimuth_rad: 0.3,
+            elevation_rad: 0.9,
+            intensity: 1.0,
+            color: Vec3::ONE,
+            ambient: 0.3,
+            ambient_color: Vec3::ONE,
+            softness: 0.2,
+        }
+    }
+
+    #[test]
+    fn a_smooth_mirror_shows_the_key_light_and_a_rough_one_smears_it() {
+        let (light, floor) = (light(), Vec3::splat(0.3));
+        let aside = vec3(-light.toward().y, light.toward().x, 0.6).normalized();
+        let contrast = |roughness| {
+            let seen = |d| light.mirrored(d, roughness, floor).luminance();
+            seen(light.toward()) / seen(aside)
+        };
+        assert!(contrast(0.0) > 4.0, "{}", contrast(0.0));
+        assert!(contrast(0.9) < 0.7 * contrast(0.0), "{}", contrast(0.9));
+    }
+
+    #[test]
+    fn a_bright_floor_lights_what_faces_it() {
+        let down = vec3(0.0, 0.0, -1.0);
+        let light = light();
+        assert!(light.around(down, Vec3::splat(0.8)).x > 2.0 * light.around(down, Vec3::splat(0.2)).x);
+    }
+}

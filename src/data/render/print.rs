@@ -94,3 +94,32 @@ impl Print {
 fn contrast(paper: Rgb) -> Rgb {
     if paper.luminance() > 0.3 { Vec3::splat(0.04) } else { Vec3::splat(0.8) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(style: PrintStyle, coverage: f32) -> Print {
+        Print { style, ink: vec3(0.7, 0.1, 0.1), coverage, frequency: 10.0, seed: 3 }
+    }
+
+    fn mean_cover(print: &Print, footprint: f32) -> f32 {
+        let at = |i: i32| [(i % 64) as f32 * 0.031 - 1.0, (i / 64) as f32 * 0.031 - 1.0];
+        (0..4096).map(|i| print.at(at(i), footprint).0).sum::<f32>() / 4096.0
+    }
+
+    #[test]
+    fn more_coverage_is_more_ink_in_every_style() {
+        for style in PrintStyle::ALL {
+            let (little, much) = (mean_cover(&print(style, 0.15), 0.001), mean_cover(&print(style, 0.9), 0.001));
+            assert!(little + 0.1 < much && much <= 1.0, "{style:?}: {little} and {much}");
+        }
+    }
+
+    #[test]
+    fn text_too_small_to_read_is_as_grey_as_text_is_on_average() {
+        let text = print(PrintStyle::Text, 1.0);
+        let (near, far) = (mean_cover(&text, 0.001), mean_cover(&text, 1.0));
+        assert!((near - far).abs() < 0.08, "{near} and {far}");
+    }
+}

@@ -14,6 +14,7 @@ use super::light::Light;
 use super::material::{Class, Coat, Material, SOILED_FROM, Soil, Substance};
 use super::math::{Rgb, Vec3, mix3, vec3};
 use super::occluder::Occluder;
+use super::palette::{grey, muted, saturated, shade_of, temperature, vivid};
 use super::print::{Print, PrintStyle};
 use super::scene::Scene;
 use super::sensor::Sensor;
@@ -109,13 +110,13 @@ fn pose(rng: &mut Stream, shape: &Shape) -> Pose {
 fn camera(rng: &mut Stream, shape: &Shape) -> Camera {
     let half_field = rng.between(0.25, 0.5);
     // The bounding ball fills this share of the picture's height.
-    let fill = rng.between(0.8, 1.25);
+    let fill = rng.between(0.9, 1.35);
     Camera {
         elevation_rad: rng.between(0.42, 1.5),
         distance: shape.bounding_radius() / (half_field * fill),
         half_field,
         roll_rad: rng.between(-0.25, 0.25),
-        shift: [rng.between(-0.32, 0.32), rng.between(-0.2, 0.2)],
+        shift: [rng.between(-0.28, 0.28), rng.between(-0.16, 0.16)],
     }
 }
 
@@ -137,7 +138,7 @@ fn damage(rng: &mut Stream) -> Damage {
 }
 
 fn light(rng: &mut Stream) -> Light {
-    let warmth = rng.between(-0.7, 0.7);
+    let warmth = rng.between(-0.5, 0.5);
     let room = rng.between(-1.0, 1.0);
     Light {
         azimuth_rad: rng.angle(),
@@ -145,22 +146,13 @@ fn light(rng: &mut Stream) -> Light {
         intensity: rng.between(0.45, 1.1),
         color: temperature(warmth),
         ambient: rng.between(0.14, 0.55),
-        ambient_color: temperature(0.6 * room),
+        ambient_color: temperature(0.4 * room),
         softness: rng.mostly_low(0.05, 0.6),
     }
 }
 
-/// From bluish (-1) over white to orange (1).
-fn temperature(warmth: f32) -> Rgb {
-    if warmth > 0.0 {
-        mix3(Vec3::ONE, vec3(1.15, 0.92, 0.66), warmth)
-    } else {
-        mix3(Vec3::ONE, vec3(0.8, 0.95, 1.18), -warmth)
-    }
-}
-
 fn background(rng: &mut Stream) -> Background {
-    let floor = Floor::ALL[rng.weighted(&[40, 14, 14, 8, 10, 6, 8])];
+    let floor = Floor::ALL[rng.weighted(&[52, 9, 12, 6, 8, 6, 7])];
     let (color, accent, frequency) = match floor {
         Floor::Board => (shade_of(rng, Vec3::splat(0.7), 0.25), Vec3::splat(0.4), 1.0),
         Floor::Wood => (shade_of(rng, vec3(0.42, 0.25, 0.13), 0.5), vec3(0.16, 0.08, 0.035), rng.between(0.8, 2.0)),
@@ -172,27 +164,8 @@ fn background(rng: &mut Stream) -> Background {
         Floor::Grass => (shade_of(rng, vec3(0.16, 0.27, 0.06), 0.5), vec3(0.05, 0.07, 0.02), rng.between(0.8, 1.6)),
         Floor::Belt => (Vec3::splat(rng.between(0.03, 0.09)), vec3(0.2, 0.18, 0.15), rng.between(0.6, 1.2)),
     };
-    let litter = if rng.chance(0.4) { rng.between(0.1, 0.6) } else { 0.0 };
+    let litter = if rng.chance(0.25) { rng.between(0.1, 0.6) } else { 0.0 };
     Background { floor, color, accent, frequency, angle_rad: rng.between(0.0, PI), litter, seed: rng.bits() }
-}
-
-/// A colour near `base`: lighter or darker by up to `spread`, and slightly off in hue.
-fn shade_of(rng: &mut Stream, base: Rgb, spread: f32) -> Rgb {
-    let brightness = 1.0 + rng.between(-spread, spread);
-    let hue = vec3(rng.between(0.9, 1.1), rng.between(0.92, 1.08), rng.between(0.88, 1.12));
-    (base * hue * brightness).map(|channel| channel.clamp(0.02, 0.92))
-}
-
-/// A colour of any hue, close to grey.
-fn muted(rng: &mut Stream) -> Rgb {
-    let color = vivid(rng);
-    mix3(color, Vec3::splat(color.luminance()), 0.55)
-}
-
-/// A colour of any hue, muted to saturated.
-fn vivid(rng: &mut Stream) -> Rgb {
-    let strong = vec3(rng.unit(), rng.unit(), rng.unit()).map(|channel| 0.02 + 0.75 * channel * channel);
-    mix3(strong, Vec3::splat(strong.luminance()), rng.between(0.0, 0.6))
 }
 
 fn occluder(rng: &mut Stream) -> Option<Occluder> {
@@ -237,9 +210,9 @@ fn material(rng: &mut Stream, class: Class) -> (Material, Rgb) {
         Coat { substance, color, share: rng.between(0.3, 0.6), frequency: rng.between(0.8, 2.0) }
     });
     let coverage = match (class, composite) {
-        (Class::Trash, true) => rng.between(0.05, 0.5),
-        (Class::Trash, false) => rng.between(SOILED_FROM + 0.05, 0.8),
-        _ if rng.chance(0.3) => rng.between(0.02, 0.16),
+        (Class::Trash, true) => rng.between(0.25, 0.65),
+        (Class::Trash, false) => rng.between(SOILED_FROM + 0.12, 0.9),
+        _ if rng.chance(0.2) => rng.between(0.02, 0.16),
         _ => 0.0,
     };
     (Material { substance, print, coat, soil: soil(rng, coverage), seed: rng.bits() }, color)
@@ -259,21 +232,21 @@ fn substance(rng: &mut Stream, class: Class) -> (Substance, Rgb) {
         }
         Class::Glass => {
             let tint = [vec3(0.85, 0.93, 0.9), vec3(0.16, 0.42, 0.14), vec3(0.36, 0.15, 0.04), vec3(0.15, 0.3, 0.55)];
-            let tint = tint[rng.weighted(&[36, 34, 25, 5])];
-            let clarity = rng.between(0.7, 0.96);
+            let tint = tint[rng.weighted(&[30, 38, 27, 5])];
+            let clarity = rng.between(0.75, 0.97);
             let roughness = if rng.chance(0.15) { rng.between(0.1, 0.4) } else { rng.between(0.0, 0.04) };
             (Substance::Glass { clarity, density: rng.between(0.7, 1.6), roughness }, shade_of(rng, tint, 0.12))
         }
         Class::Metal => {
             let alloys =
                 [vec3(0.80, 0.81, 0.82), vec3(0.52, 0.52, 0.53), vec3(0.83, 0.66, 0.34), vec3(0.78, 0.45, 0.32)];
-            let alloy = alloys[rng.weighted(&[50, 30, 12, 8])];
-            let rust = if rng.chance(0.25) { rng.between(0.1, 0.55) } else { 0.0 };
-            let made = Substance::Metal { roughness: rng.mostly_low(0.12, 0.6), brushing: rng.between(0.0, 0.9), rust };
+            let alloy = alloys[rng.weighted(&[58, 27, 9, 6])];
+            let rust = if rng.chance(0.15) { rng.between(0.1, 0.45) } else { 0.0 };
+            let made = Substance::Metal { roughness: rng.mostly_low(0.1, 0.45), brushing: rng.between(0.0, 0.9), rust };
             (made, shade_of(rng, alloy, 0.12))
         }
         Class::Paper => {
-            let color = match rng.weighted(&[72, 14, 9, 5]) {
+            let color = match rng.weighted(&[80, 9, 7, 4]) {
                 0 => grey(rng, 0.6, 0.88),
                 1 => shade_of(rng, vec3(0.62, 0.55, 0.42), 0.2),
                 2 => vivid(rng),
@@ -283,7 +256,7 @@ fn substance(rng: &mut Stream, class: Class) -> (Substance, Rgb) {
             (Substance::Paper { fibre: rng.between(0.2, 1.0), gloss }, color)
         }
         Class::Plastic | Class::Trash => {
-            let color = match rng.weighted(&[66, 14, 8, 12]) {
+            let color = match rng.weighted(&[76, 9, 6, 9]) {
                 0 => saturated(rng),
                 1 => grey(rng, 0.6, 0.88),
                 2 => grey(rng, 0.03, 0.3),
@@ -300,30 +273,11 @@ fn substance(rng: &mut Stream, class: Class) -> (Substance, Rgb) {
     }
 }
 
-/// A strong colour of any hue, as of dyed plastic.
-fn saturated(rng: &mut Stream) -> Rgb {
-    let third = rng.between(0.03, 0.3);
-    let (strong, weak) = (rng.between(0.5, 0.85), rng.between(0.02, 0.1));
-    match rng.weighted(&[1; 6]) {
-        0 => vec3(strong, third, weak),
-        1 => vec3(strong, weak, third),
-        2 => vec3(third, strong, weak),
-        3 => vec3(weak, strong, third),
-        4 => vec3(third, weak, strong),
-        _ => vec3(weak, third, strong),
-    }
-}
-
-fn grey(rng: &mut Stream, low: f32, high: f32) -> Rgb {
-    let level = rng.between(low, high);
-    shade_of(rng, Vec3::splat(level), 0.03)
-}
-
 fn print_chance(class: Class) -> f32 {
     match class {
-        Class::Cardboard | Class::Glass => 0.22,
+        Class::Cardboard | Class::Glass => 0.18,
         Class::Paper => 0.55,
-        _ => 0.28,
+        _ => 0.2,
     }
 }
 
