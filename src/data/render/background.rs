@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::math::{Rgb, Vec3, cos, mix3, sin, smoothstep, vec3};
-use super::noise::{cell, fractal, gradient, hash, unit, visibility};
+use super::noise::{cell, floor, fractal, gradient, hash, unit, visibility};
 
 /// What the object lies on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ impl Floor {
     pub(super) const ALL: [Self; 7] =
         [Self::Board, Self::Wood, Self::Concrete, Self::Cloth, Self::Tiles, Self::Grass, Self::Belt];
 }
+
+/// Cells of the grid of scraps per object unit.
+const CELLS_PER_UNIT: f32 = 1.1;
 
 /// The floor at one place.
 pub(super) struct Ground {
@@ -112,7 +115,7 @@ impl Background {
         let weave = warp * weft * seen;
         let fold = gradient(vec3(u * 0.7, v * 0.3, 0.0), self.seed);
         let slope = gradient(vec3(u * 0.7 + 0.15, v * 0.3, 0.0), self.seed) - fold;
-        let stripe = if cell((u * 1.3).floor() as i32, 1, self.seed) < 0.3 { 0.7 } else { 0.0 };
+        let stripe = if cell(floor(u * 1.3), 1, self.seed) < 0.3 { 0.7 } else { 0.0 };
         let albedo = mix3(self.color, self.accent, stripe) * (1.0 + 0.22 * weave + 0.1 * fold);
         Ground { albedo, bump: vec3(slope * 1.6 + 0.12 * warp * seen, 0.12 * weft * seen, 0.0), gloss: 0.0 }
     }
@@ -128,7 +131,7 @@ impl Background {
     }
 
     fn grass(&self, u: f32, v: f32, grain: f32) -> Ground {
-        let bend = gradient(vec3(u, v, 0.0), self.seed) * 0.6;
+        let bend = gradient(vec3(u, v, 0.0), self.seed) * 0.25;
         let blade = fractal(vec3((u + bend) * 12.0, v * 3.5, 0.0), 3, grain * 7.0, self.seed ^ 6);
         let patch = gradient(vec3(u * 0.8, v * 0.8, 3.0), self.seed ^ 7);
         let share = (0.45 + 0.8 * blade + 0.35 * patch).clamp(0.0, 1.0);
@@ -143,7 +146,7 @@ impl Background {
     fn belt(&self, u: f32, v: f32, grain: f32) -> Ground {
         let rib = sin(u * 16.0) * visibility(0.4, grain);
         let worn = fractal(vec3(u * 0.6, v * 3.0, 0.0), 3, grain * 2.0, self.seed ^ 9);
-        let dust = smoothstep(0.15, 0.5, fractal(vec3(u * 2.0, v * 2.0, 4.0), 3, grain * 2.0, self.seed ^ 10));
+        let dust = smoothstep(0.15, 0.5, fractal(vec3(u * 2.0, v * 2.0, 4.0), 3, grain * 2.0, self.seed ^ 0xa));
         let albedo = mix3(self.color * (1.0 + 0.35 * rib + 0.3 * worn), self.accent, 0.35 * dust);
         Ground { albedo, bump: vec3(0.35 * rib, 0.0, 0.0), gloss: 0.06 }
     }
@@ -153,9 +156,8 @@ impl Background {
         if self.litter <= 0.0 {
             return;
         }
-        const CELLS_PER_UNIT: f32 = 1.1;
         let (u, v) = (x * CELLS_PER_UNIT, y * CELLS_PER_UNIT);
-        let (column, row) = (u.floor() as i32, v.floor() as i32);
+        let (column, row) = (floor(u), floor(v));
         let draw = |what: i32| unit(hash(column, row, what, self.seed ^ 0x1177));
         if draw(0) >= self.litter {
             return;
@@ -163,14 +165,55 @@ impl Background {
         let (dx, dy) = (u - column as f32 - 0.35 - 0.3 * draw(1), v - row as f32 - 0.35 - 0.3 * draw(2));
         let (c, s) = (cos(draw(3) * 6.3), sin(draw(3) * 6.3));
         let (a, b) = ((c * dx + s * dy).abs() - 0.06 - 0.18 * draw(4), (c * dy - s * dx).abs() - 0.05 - 0.1 * draw(5));
-        let ragged = 0.03 * gradient(vec3(u * 8.0, v * 8.0, 0.0), self.seed ^ 11);
+        let ragged = 0.03 * gradient(vec3(u * 8.0, v * 8.0, 0.0), self.seed ^ 0xb);
         let round = (dx * dx + dy * dy).sqrt() - 0.06 - 0.1 * draw(4);
         let outline = if draw(6) < 0.3 { round } else { a.max(b) } + ragged;
         let soft = 0.01 + footprint * CELLS_PER_UNIT * 0.5;
         let cover = 1.0 - smoothstep(-soft, soft, outline);
-        let rim = smoothstep(0.0, 0.06, outline) * (1.0 - smoothstep(0.0, 0.09, outline.max(0.0)));
+        let rim = 1.0 - smoothstep(0.0, 0.07, outline);
         let scrap = vec3(draw(7), draw(8), draw(9)).map(|channel| 0.06 + 0.6 * channel * channel + 0.15 * draw(10));
-        ground.albedo = mix3(ground.albedo * (1.0 - 0.5 * rim), scrap, cover);
+        ground.albedo = mix3(ground.albedo * (1.0 - 0.35 * rim), scrap, cover);
         ground.gloss *= 1.0 - cover;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn background(floor: Floor) -> Background {
+        let (color, accent) = (vec3(0.5, 0.4, 0.3), vec3(0.2, 0.2, 0.2));
+        Background { floor, color, accent, frequency: 1.0, angle_rad: 0.4, litter: 0.0, seed: 5 }
+    }
+
+    fn variance(background: &Background, footprint: f32) -> f32 {
+        let values: Vec<f32> = (0..900)
+            .map(|i| background.at((i % 30) as f32 * 0.0517, (i / 30) as f32 * 0.0517, footprint).albedo.luminance())
+            .collect();
+        let mean = values.iter().sum::<f32>() / 900.0;
+        values.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>() / 900.0
+    }
+
+    #[test]
+    fn every_floor_has_a_pattern_that_fades_in_wide_pixels() {
+        for floor in Floor::ALL {
+            let (near, far) = (variance(&background(floor), 0.001), variance(&background(floor), 3.0));
+            assert!(near > 1e-5 && far < near, "{floor:?}: {near} and {far}");
+        }
+    }
+
+    #[test]
+    fn litter_lies_on_as_large_a_share_as_it_is_asked_for() {
+        let clean = background(Floor::Board);
+        let changed = |litter: f32| {
+            let strewn = Background { litter, ..clean.clone() };
+            let differs = |i: i32| {
+                let (x, y) = ((i % 40) as f32 * 0.3, (i / 40) as f32 * 0.3);
+                strewn.at(x, y, 0.01).albedo != clean.at(x, y, 0.01).albedo
+            };
+            (0..1600).filter(|&i| differs(i)).count()
+        };
+        assert_eq!(changed(0.0), 0);
+        assert!(changed(0.2) > 10 && changed(0.2) < changed(0.9), "{} and {}", changed(0.2), changed(0.9));
     }
 }

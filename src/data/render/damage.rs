@@ -44,6 +44,3 @@ pub struct Tear {
     /// Height of the ragged edge, object units.
     pub jag: f32,
 }
-
-/// Largest crumple amplitude the marcher is built for, object units.
-pub(super) const MAX_CRUMPLE: f32 = 0.14;

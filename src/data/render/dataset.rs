@@ -60,10 +60,12 @@ pub fn write_dataset(
     };
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(at(parent))?;
-    // A sibling, so that the rename stays within one file system; removed when it goes out of scope.
-    let unfinished = tempfile::Builder::new().prefix(".synthetic-").tempdir_in(parent).map_err(at(parent))?;
+    // Beside the folder, so that the rename stays within one file system; removed when it goes out of scope.
+    let workshop = tempfile::Builder::new().prefix(".synthetic-").tempdir_in(parent).map_err(at(parent))?;
+    let unfinished = workshop.path().join("set");
+    fs::create_dir(&unfinished).map_err(at(&unfinished))?;
     for class in Class::ALL {
-        let path = unfinished.path().join(class.name());
+        let path = unfinished.join(class.name());
         fs::create_dir(&path).map_err(at(&path))?;
     }
 
@@ -73,20 +75,16 @@ pub fn write_dataset(
         .map(|index| {
             let (class, scene) = scene(seed, index);
             let name = Class::ALL[class as usize].name();
-            let path = unfinished.path().join(name).join(format!("{name}-{index:05}.png"));
+            let path = unfinished.join(name).join(format!("{name}-{index:05}.png"));
             write_png(&path, &scene, width_px, height_px, &provenance(seed, index)).map_err(at(&path))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             Ok(one_of(class))
         })
         .try_reduce(|| [0; 6], |a, b| Ok(std::array::from_fn(|class| a[class] + b[class])))?;
 
-    let path = unfinished.path().join("SYNTHETIC.md");
+    let path = unfinished.join("SYNTHETIC.md");
     fs::write(&path, notice(seed, width_px, height_px, &counts)).map_err(at(&path))?;
-    make_readable(unfinished.path()).map_err(at(unfinished.path()))?;
-    fs::rename(unfinished.path(), folder).map_err(at(folder))?;
-    // Its old name is gone; there is nothing left to remove.
-    let _renamed = unfinished.keep();
-    Ok(())
+    fs::rename(&unfinished, folder).map_err(at(folder))
 }
 
 fn one_of(class: u32) -> [u64; 6] {
@@ -123,20 +121,109 @@ fn notice(seed: StudySeed, width_px: u32, height_px: u32, counts: &[u64; 6]) -> 
          | class | images |\n|---|---|\n",
         seed.0
     );
-    for (class, count) in Class::ALL.iter().zip(counts) {
-        text.push_str(&format!("| {} | {count} |\n", class.name()));
-    }
+    let rows = Class::ALL.iter().zip(counts).map(|(class, count)| format!("| {} | {count} |\n", class.name()));
+    text.extend(rows);
     text
 }
 
-/// Temporary folders are private; a data set is as readable as any other folder.
-#[cfg(unix)]
-fn make_readable(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
 
-#[cfg(not(unix))]
-fn make_readable(_folder: &Path) -> io::Result<()> {
-    Ok(())
+    use super::*;
+    use crate::digest::Digest;
+
+    /// Digest of every file below `folder`, by its path there.
+    fn files(folder: &Path) -> BTreeMap<String, Digest> {
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                found.extend(files(&path).into_iter().map(|(below, digest)| (format!("{name}/{below}"), digest)));
+            } else {
+                found.insert(name, Digest::of_file(&path).unwrap());
+            }
+        }
+        found
+    }
+
+    fn write(seed: u64, images: u64, folder: &Path) -> Result<(), RenderError> {
+        write_dataset(StudySeed(seed), images, 16, 12, folder, &|_| ())
+    }
+
+    #[test]
+    fn a_set_is_complete_and_every_progress_is_counted_once() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("below/set");
+        let counted = Mutex::new(Vec::new());
+        write_dataset(StudySeed(1), 20, 16, 12, &folder, &|done| counted.lock().unwrap().push(done)).unwrap();
+        let mut counted = counted.into_inner().unwrap();
+        counted.sort_unstable();
+        assert_eq!(counted, (1..=20).collect::<Vec<u64>>());
+
+        let files = files(&folder);
+        assert_eq!(files.len(), 21);
+        for index in 0..20 {
+            let name = Class::ALL[scene(StudySeed(1), index).0 as usize].name();
+            assert!(files.contains_key(&format!("{name}/{name}-{index:05}.png")), "{index}");
+        }
+        let only: Vec<_> = fs::read_dir(root.path().join("below")).unwrap().collect();
+        assert_eq!(only.len(), 1, "no temporary folder is left");
+    }
+
+    #[test]
+    fn a_set_repeats_obeys_its_seed_and_begins_a_larger_one() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        write(1, 6, &at("a")).unwrap();
+        write(1, 6, &at("again")).unwrap();
+        write(2, 6, &at("other")).unwrap();
+        write(1, 9, &at("larger")).unwrap();
+        let a = files(&at("a"));
+        assert_eq!(a, files(&at("again")));
+        assert_ne!(a, files(&at("other")));
+        let larger = files(&at("larger"));
+        assert!(a.iter().filter(|(path, _)| path.ends_with(".png")).all(|(path, digest)| larger[path] == *digest));
+    }
+
+    #[test]
+    fn a_folder_that_exists_is_never_touched() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(matches!(write(1, 2, root.path()), Err(RenderError::Exists(_))));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("file"), b"").unwrap();
+        assert!(matches!(write(1, 2, &root.path().join("file/set")), Err(RenderError::Write { .. })));
+        let folder = root.path().join("set");
+        assert!(matches!(
+            write_dataset(StudySeed(1), 2, 0, 12, &folder, &|_| ()),
+            Err(RenderError::NoPixels { width_px: 0, height_px: 12 })
+        ));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn each_file_and_the_folder_say_that_the_images_are_synthetic() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("set");
+        write(4, 3, &folder).unwrap();
+        let notice = fs::read_to_string(folder.join("SYNTHETIC.md")).unwrap();
+        for part in ["computer renderings, not photographs", "seed: 4", "size: 16 x 12 px", "images: 3"] {
+            assert!(notice.contains(part), "{part} in {notice}");
+        }
+        for path in files(&folder).keys().filter(|path| path.ends_with(".png")) {
+            let file = io::BufReader::new(File::open(folder.join(path)).unwrap());
+            let reader = png::Decoder::new(file).read_info().unwrap();
+            let text = &reader.info().uncompressed_latin1_text;
+            assert_eq!(text.len(), 1);
+            assert_eq!(text[0].keyword, "Synthetic");
+            assert!(text[0].text.starts_with("computer rendering, not a photograph"), "{}", text[0].text);
+        }
+    }
 }

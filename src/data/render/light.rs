@@ -26,16 +26,19 @@ pub struct Light {
 
 impl Light {
     /// Toward the key light, a unit vector.
+    #[inline]
     pub(super) fn toward(&self) -> Vec3 {
         let level = cos(self.elevation_rad);
         vec3(level * cos(self.azimuth_rad), level * sin(self.azimuth_rad), sin(self.elevation_rad))
     }
 
+    #[inline]
     pub(super) fn key(&self) -> Rgb {
         self.color * self.intensity
     }
 
     /// What a matt surface of normal `n` receives from everywhere; the floor, of mean colour `floor`, gives some back.
+    #[inline]
     pub(super) fn around(&self, n: Vec3, floor: Rgb) -> Rgb {
         let up = n.z * 0.5 + 0.5;
         let bounce = floor * (self.ambient_color * self.ambient + self.key() * self.toward().z) * 0.45;
@@ -44,6 +47,7 @@ impl Light {
 
     /// What a mirror of the given roughness shows in direction `d`: floor, walls, ceiling, the key light's window and a
     /// strip light opposite.
+    #[inline]
     pub(super) fn mirrored(&self, d: Vec3, roughness: f32, floor: Rgb) -> Rgb {
         let spread = 0.06 + 0.9 * roughness;
         let above = smoothstep(-spread, spread, d.z);
@@ -58,5 +62,41 @@ impl Light {
         let strip = (1.0 - smoothstep(0.1, 0.16 + spread, across)) * opposite * smoothstep(0.05, 0.3, d.z);
         let lamps = self.key() * (window * mix(2.2, 0.5, roughness) + strip * mix(0.7, 0.2, roughness));
         mix3(ground, walls + lamps, above)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn light() -> Light {
+        Light {
+            azimuth_rad: 0.3,
+            elevation_rad: 0.9,
+            intensity: 1.0,
+            color: Vec3::ONE,
+            ambient: 0.3,
+            ambient_color: Vec3::ONE,
+            softness: 0.2,
+        }
+    }
+
+    #[test]
+    fn a_smooth_mirror_shows_the_key_light_and_a_rough_one_smears_it() {
+        let (light, floor) = (light(), Vec3::splat(0.3));
+        let aside = vec3(-light.toward().y, light.toward().x, 0.6).normalized();
+        let contrast = |roughness| {
+            let seen = |d| light.mirrored(d, roughness, floor).luminance();
+            seen(light.toward()) / seen(aside)
+        };
+        assert!(contrast(0.0) > 4.0, "{}", contrast(0.0));
+        assert!(contrast(0.9) < 0.7 * contrast(0.0), "{}", contrast(0.9));
+    }
+
+    #[test]
+    fn a_bright_floor_lights_what_faces_it() {
+        let down = vec3(0.0, 0.0, -1.0);
+        let light = light();
+        assert!(light.around(down, Vec3::splat(0.8)).x > 2.0 * light.around(down, Vec3::splat(0.2)).x);
     }
 }

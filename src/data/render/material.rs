@@ -21,7 +21,7 @@ impl Class {
     /// All classes, by index.
     pub const ALL: [Self; 6] = [Self::Cardboard, Self::Glass, Self::Metal, Self::Paper, Self::Plastic, Self::Trash];
 
-    /// Images of each class in TrashNet (Yang and Thung 2016), whose imbalance the synthetic set follows.
+    /// Images of each class in `TrashNet` (Yang and Thung 2016), whose imbalance the synthetic set follows.
     pub const TRASHNET_COUNTS: [u32; 6] = [403, 501, 410, 594, 482, 137];
 
     /// The name of the class and of its folder.
@@ -126,5 +126,32 @@ impl Material {
             Substance::Plastic { translucency, clarity, .. } => clarity.max(0.35 * translucency),
             _ => 0.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::render::math::Vec3;
+
+    fn paper(coverage: f32, coat: Option<Coat>) -> Material {
+        let soil = Soil { coverage, color: Vec3::ZERO, wetness: 0.5, frequency: 1.0 };
+        Material { substance: Substance::Paper { fibre: 0.5, gloss: 0.0 }, print: None, coat, soil, seed: 1 }
+    }
+
+    #[test]
+    fn soil_and_composites_make_trash_of_any_substance() {
+        let foil = Substance::Metal { roughness: 0.2, brushing: 0.0, rust: 0.0 };
+        let coat = Coat { substance: foil, color: Vec3::ONE, share: 0.5, frequency: 1.0 };
+        assert_eq!(paper(0.0, None).class(), Class::Paper);
+        assert_eq!(paper(SOILED_FROM - 0.01, None).class(), Class::Paper);
+        assert_eq!(paper(SOILED_FROM, None).class(), Class::Trash);
+        assert_eq!(paper(0.0, Some(coat)).class(), Class::Trash);
+    }
+
+    #[test]
+    fn indices_follow_the_alphabet_as_class_folders_do() {
+        assert!(Class::ALL.map(Class::name).is_sorted());
+        assert!(Class::ALL.iter().enumerate().all(|(index, class)| class.index() as usize == index));
     }
 }

@@ -20,17 +20,20 @@ pub struct Vec3 {
 pub type Rgb = Vec3;
 
 /// Shorthand for a vector.
+#[inline]
 pub(super) const fn vec3(x: f32, y: f32, z: f32) -> Vec3 {
     Vec3 { x, y, z }
 }
 
 impl From<[f32; 3]> for Vec3 {
+    #[inline]
     fn from([x, y, z]: [f32; 3]) -> Self {
         Self { x, y, z }
     }
 }
 
 impl From<Vec3> for [f32; 3] {
+    #[inline]
     fn from(v: Vec3) -> Self {
         [v.x, v.y, v.z]
     }
@@ -41,46 +44,56 @@ impl Vec3 {
     pub(super) const ONE: Self = vec3(1.0, 1.0, 1.0);
     pub(super) const UP: Self = vec3(0.0, 0.0, 1.0);
 
+    #[inline]
     pub(super) const fn splat(value: f32) -> Self {
         vec3(value, value, value)
     }
 
+    #[inline]
     pub(super) fn dot(self, other: Self) -> f32 {
         self.x * other.x + self.y * other.y + self.z * other.z
     }
 
+    #[inline]
     pub(super) fn cross(self, o: Self) -> Self {
         vec3(self.y * o.z - self.z * o.y, self.z * o.x - self.x * o.z, self.x * o.y - self.y * o.x)
     }
 
+    #[inline]
     pub(super) fn length(self) -> f32 {
         self.dot(self).sqrt()
     }
 
     /// The unit vector of this direction; `UP` for the zero vector.
+    #[inline]
     pub(super) fn normalized(self) -> Self {
         let length = self.length();
         if length > 1e-12 { self * (1.0 / length) } else { Self::UP }
     }
 
+    #[inline]
     pub(super) fn abs(self) -> Self {
         vec3(self.x.abs(), self.y.abs(), self.z.abs())
     }
 
+    #[inline]
     pub(super) fn max(self, floor: f32) -> Self {
         vec3(self.x.max(floor), self.y.max(floor), self.z.max(floor))
     }
 
+    #[inline]
     pub(super) fn map(self, f: impl Fn(f32) -> f32) -> Self {
         vec3(f(self.x), f(self.y), f(self.z))
     }
 
     /// Rec. 709 luminance of a linear colour.
+    #[inline]
     pub(super) fn luminance(self) -> f32 {
         0.2126 * self.x + 0.7152 * self.y + 0.0722 * self.z
     }
 
     /// Mirror image of an incoming direction on a surface of normal `n`.
+    #[inline]
     pub(super) fn reflected(self, n: Self) -> Self {
         self - n * (2.0 * self.dot(n))
     }
@@ -88,12 +101,14 @@ impl Vec3 {
 
 impl Add for Vec3 {
     type Output = Self;
+    #[inline]
     fn add(self, o: Self) -> Self {
         vec3(self.x + o.x, self.y + o.y, self.z + o.z)
     }
 }
 
 impl AddAssign for Vec3 {
+    #[inline]
     fn add_assign(&mut self, o: Self) {
         *self = *self + o;
     }
@@ -101,6 +116,7 @@ impl AddAssign for Vec3 {
 
 impl Sub for Vec3 {
     type Output = Self;
+    #[inline]
     fn sub(self, o: Self) -> Self {
         vec3(self.x - o.x, self.y - o.y, self.z - o.z)
     }
@@ -108,6 +124,7 @@ impl Sub for Vec3 {
 
 impl Mul<f32> for Vec3 {
     type Output = Self;
+    #[inline]
     fn mul(self, s: f32) -> Self {
         vec3(self.x * s, self.y * s, self.z * s)
     }
@@ -116,6 +133,7 @@ impl Mul<f32> for Vec3 {
 /// Component by component, as light is filtered by a colour.
 impl Mul for Vec3 {
     type Output = Self;
+    #[inline]
     fn mul(self, o: Self) -> Self {
         vec3(self.x * o.x, self.y * o.y, self.z * o.z)
     }
@@ -123,6 +141,7 @@ impl Mul for Vec3 {
 
 impl Neg for Vec3 {
     type Output = Self;
+    #[inline]
     fn neg(self) -> Self {
         vec3(-self.x, -self.y, -self.z)
     }
@@ -138,6 +157,7 @@ pub(super) struct Rotation {
 
 impl Rotation {
     /// First `roll` about the local `z`, then `tilt` about `x`, then `yaw` about the world's `z`; radians.
+    #[inline]
     pub(super) fn from_angles(roll: f32, tilt: f32, yaw: f32) -> Self {
         let turn_z = |v: Vec3, a: f32| vec3(cos(a) * v.x - sin(a) * v.y, sin(a) * v.x + cos(a) * v.y, v.z);
         let turn_x = |v: Vec3, a: f32| vec3(v.x, cos(a) * v.y - sin(a) * v.z, sin(a) * v.y + cos(a) * v.z);
@@ -145,10 +165,12 @@ impl Rotation {
         Self { x: turn(vec3(1.0, 0.0, 0.0)), y: turn(vec3(0.0, 1.0, 0.0)), z: turn(Vec3::UP) }
     }
 
+    #[inline]
     pub(super) fn to_world(self, v: Vec3) -> Vec3 {
         self.x * v.x + self.y * v.y + self.z * v.z
     }
 
+    #[inline]
     pub(super) fn to_local(self, v: Vec3) -> Vec3 {
         vec3(self.x.dot(v), self.y.dot(v), self.z.dot(v))
     }
@@ -174,21 +196,25 @@ pub(super) fn atan2(y: f32, x: f32) -> f32 {
     libm::atan2f(y, x)
 }
 
+#[inline]
 pub(super) fn mix(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
 
+#[inline]
 pub(super) fn mix3(a: Vec3, b: Vec3, t: f32) -> Vec3 {
     a + (b - a) * t
 }
 
 /// 0 below `low`, 1 above `high`, a smooth cubic between.
+#[inline]
 pub(super) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
 /// The smaller of two distances, rounded where they are within `k` of one another (Quilez, polynomial smooth minimum).
+#[inline]
 pub(super) fn smooth_min(a: f32, b: f32, k: f32) -> f32 {
     let h = (k - (a - b).abs()).max(0.0) / k;
     a.min(b) - h * h * k * 0.25

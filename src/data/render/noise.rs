@@ -5,12 +5,15 @@
 
 use super::math::{Vec3, smoothstep, vec3};
 
+/// Odd multipliers that spread each coordinate over 32 bits.
+const X_KEY: u32 = 0x8da6_b343;
+const Y_KEY: u32 = 0xd816_3841;
+const Z_KEY: u32 = 0xcb1a_b31f;
+
 /// Mixes integer coordinates and a seed to 32 well-spread bits (`lowbias32` of Wellons' hash prospector).
+#[inline]
 pub(super) fn hash(x: i32, y: i32, z: i32, seed: u32) -> u32 {
-    let mut h = seed
-        ^ (x as u32).wrapping_mul(0x8da6_b343)
-        ^ (y as u32).wrapping_mul(0xd816_3841)
-        ^ (z as u32).wrapping_mul(0xcb1a_b31f);
+    let mut h = seed ^ (x as u32).wrapping_mul(X_KEY) ^ (y as u32).wrapping_mul(Y_KEY) ^ (z as u32).wrapping_mul(Z_KEY);
     h ^= h >> 16;
     h = h.wrapping_mul(0x7feb_352d);
     h ^= h >> 15;
@@ -19,42 +22,68 @@ pub(super) fn hash(x: i32, y: i32, z: i32, seed: u32) -> u32 {
 }
 
 /// The upper 24 bits as a number in `[0, 1)`.
+#[inline]
 pub(super) fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// A number in `[0, 1)` for each integer cell.
+#[inline]
 pub(super) fn cell(x: i32, y: i32, seed: u32) -> f32 {
     unit(hash(x, y, 0, seed))
 }
 
-/// One of Perlin's gradients to the edges of a cube, times the offset.
-fn slope(bits: u32, x: f32, y: f32, z: f32) -> f32 {
-    let sign = |value: f32, bit: u32| if bits & bit == 0 { value } else { -value };
-    match (bits >> 8) % 3 {
-        0 => sign(x, 1) + sign(y, 2),
-        1 => sign(y, 1) + sign(z, 2),
-        _ => sign(z, 1) + sign(x, 2),
-    }
+/// Perlin's gradients: the directions to the edges of a cube, four of them twice.
+const GRADIENTS: [[f32; 3]; 16] = [
+    [1.0, 1.0, 0.0],
+    [-1.0, 1.0, 0.0],
+    [1.0, -1.0, 0.0],
+    [-1.0, -1.0, 0.0],
+    [1.0, 0.0, 1.0],
+    [-1.0, 0.0, 1.0],
+    [1.0, 0.0, -1.0],
+    [-1.0, 0.0, -1.0],
+    [0.0, 1.0, 1.0],
+    [0.0, -1.0, 1.0],
+    [0.0, 1.0, -1.0],
+    [0.0, -1.0, -1.0],
+    [1.0, 1.0, 0.0],
+    [-1.0, 1.0, 0.0],
+    [0.0, -1.0, 1.0],
+    [0.0, -1.0, -1.0],
+];
+
+/// The largest integer not above `x`; `f32::floor` is a call on processors without the instruction.
+#[inline]
+pub(super) fn floor(x: f32) -> i32 {
+    let truncated = x as i32;
+    truncated.wrapping_sub(i32::from((truncated as f32) > x))
 }
 
 /// Gradient noise, about -1 to 1, with one feature per unit.
 pub(super) fn gradient(p: Vec3, seed: u32) -> f32 {
-    let (fx, fy, fz) = (p.x.floor(), p.y.floor(), p.z.floor());
-    let (ix, iy, iz) = (fx as i32, fy as i32, fz as i32);
-    let (x, y, z) = (p.x - fx, p.y - fy, p.z - fz);
+    let (ix, iy, iz) = (floor(p.x), floor(p.y), floor(p.z));
+    let (x, y, z) = (p.x - ix as f32, p.y - iy as f32, p.z - iz as f32);
+    // The sides of the cell are mixed once, and not for each of its eight corners.
+    let side = |i: i32, key: u32| [(i as u32).wrapping_mul(key), (i as u32).wrapping_add(1).wrapping_mul(key)];
+    let (hx, hy, hz) = (side(ix, X_KEY), side(iy, Y_KEY), side(iz, Z_KEY));
+    let mut corners = [0.0_f32; 8];
+    for (corner, height) in corners.iter_mut().enumerate() {
+        let (a, b, c) = (corner & 1, corner >> 1 & 1, corner >> 2);
+        let mut bits = (seed ^ hx[a] ^ hy[b] ^ hz[c]).wrapping_mul(0x7feb_352d);
+        bits = (bits ^ (bits >> 15)).wrapping_mul(0x846c_a68b);
+        let [gx, gy, gz] = GRADIENTS[(bits >> 28) as usize];
+        *height = gx * (x - a as f32) + gy * (y - b as f32) + gz * (z - c as f32);
+    }
     let fade = |t: f32| t * t * t * (t * (t * 6.0 - 15.0) + 10.0);
     let (u, v, w) = (fade(x), fade(y), fade(z));
-    let corner = |dx: i32, dy: i32, dz: i32| {
-        let bits = hash(ix.wrapping_add(dx), iy.wrapping_add(dy), iz.wrapping_add(dz), seed);
-        slope(bits, x - dx as f32, y - dy as f32, z - dz as f32)
-    };
-    let lerp = |a: f32, b: f32, t: f32| a + (b - a) * t;
-    let edge = |dy, dz| lerp(corner(0, dy, dz), corner(1, dy, dz), u);
-    lerp(lerp(edge(0, 0), edge(1, 0), v), lerp(edge(0, 1), edge(1, 1), v), w)
+    let edge = |i: usize| corners[i] + (corners[i + 1] - corners[i]) * u;
+    let face = |i: usize| edge(i) + (edge(i + 2) - edge(i)) * v;
+    face(0) + (face(4) - face(0)) * w
 }
 
 /// How much of a feature of width `width` survives a pixel of width `footprint`.
+#[inline]
 pub(super) fn visibility(width: f32, footprint: f32) -> f32 {
     1.0 - smoothstep(0.5, 1.2, footprint / width)
 }
@@ -75,6 +104,7 @@ pub(super) fn fractal(p: Vec3, octaves: u32, footprint: f32, seed: u32) -> f32 {
 }
 
 /// Sharp folds: 1 along creases and towards 0 between them, from two octaves of folded gradient noise.
+#[inline]
 pub(super) fn creases(p: Vec3, seed: u32) -> f32 {
     let coarse = gradient(p, seed).abs();
     let fine = gradient(p * 2.17 + vec3(3.1, 1.7, 0.4), seed ^ 0x55aa_1234).abs();

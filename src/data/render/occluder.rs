@@ -30,3 +30,18 @@ impl Occluder {
         (cover, 0.75 + 0.3 * (across / self.radius).clamp(-1.0, 1.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_covers_from_its_tip_outward_and_not_beyond() {
+        let finger = Occluder { tip: [0.5, 0.0], angle_rad: 0.0, radius: 0.1, softness: 0.3, color: Rgb::default() };
+        assert_eq!(finger.cover(0.6, 0.0).0, 1.0);
+        assert_eq!(finger.cover(5.0, 0.0).0, 1.0);
+        assert_eq!(finger.cover(0.2, 0.0).0, 0.0);
+        assert_eq!(finger.cover(0.6, 0.3).0, 0.0);
+        assert!((0.2..0.8).contains(&finger.cover(0.6, 0.1).0));
+    }
+}

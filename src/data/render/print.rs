@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::math::{Rgb, Vec3, mix, mix3, smoothstep, vec3};
-use super::noise::{cell, hash, unit, visibility};
+use super::noise::{cell, floor, hash, unit, visibility};
 
 /// A print, in the coordinates of the shape's surface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,11 +40,11 @@ impl Print {
         let (column, row) = (u * self.frequency, v * self.frequency);
         match self.style {
             PrintStyle::Text => {
-                let field = cell((u * 1.5).floor() as i32, (v * 1.1).floor() as i32, self.seed ^ 3);
+                let field = cell(floor(u * 1.5), floor(v * 1.1), self.seed ^ 3);
                 (if field < self.coverage { self.text(column, row, grain) } else { 0.0 }, self.ink)
             }
             PrintStyle::Blocks => {
-                let (i, j) = ((column * 0.45).floor() as i32, (row * 0.3).floor() as i32);
+                let (i, j) = (floor(column * 0.45), floor(row * 0.3));
                 let cover = if cell(i, j, self.seed) < self.coverage { 0.92 } else { 0.0 };
                 (cover, self.variant(hash(i, j, 1, self.seed)))
             }
@@ -70,9 +70,9 @@ impl Print {
         let line = row.floor();
         let height = row - line;
         let shifted = column * 1.4 + cell(line as i32, 7, self.seed) * 9.0;
-        let word = unit(hash(shifted.floor() as i32, line as i32, 5, self.seed));
-        let letter = unit(hash((shifted * 4.0).floor() as i32, line as i32, 6, self.seed));
-        let inked = word < 0.82 && letter < 0.86 && (0.25..0.8).contains(&height);
+        let word = unit(hash(floor(shifted), line as i32, 5, self.seed));
+        let letter = unit(hash(floor(shifted * 5.0), line as i32, 6, self.seed));
+        let inked = word < 0.82 && letter < 0.8 && (0.3..0.72).contains(&height);
         let seen = visibility(0.5, grain);
         mix(0.3, if inked { 1.0 } else { 0.0 }, seen) * 0.9
     }
@@ -93,4 +93,33 @@ impl Print {
 /// Black on light colours, white on dark ones.
 fn contrast(paper: Rgb) -> Rgb {
     if paper.luminance() > 0.3 { Vec3::splat(0.04) } else { Vec3::splat(0.8) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(style: PrintStyle, coverage: f32) -> Print {
+        Print { style, ink: vec3(0.7, 0.1, 0.1), coverage, frequency: 10.0, seed: 3 }
+    }
+
+    fn mean_cover(print: &Print, footprint: f32) -> f32 {
+        let at = |i: i32| [(i % 64) as f32 * 0.031 - 1.0, (i / 64) as f32 * 0.031 - 1.0];
+        (0..4096).map(|i| print.at(at(i), footprint).0).sum::<f32>() / 4096.0
+    }
+
+    #[test]
+    fn more_coverage_is_more_ink_in_every_style() {
+        for style in PrintStyle::ALL {
+            let (little, much) = (mean_cover(&print(style, 0.15), 0.001), mean_cover(&print(style, 0.9), 0.001));
+            assert!(little + 0.1 < much && much <= 1.0, "{style:?}: {little} and {much}");
+        }
+    }
+
+    #[test]
+    fn text_too_small_to_read_is_as_grey_as_text_is_on_average() {
+        let text = print(PrintStyle::Text, 1.0);
+        let (near, far) = (mean_cover(&text, 0.001), mean_cover(&text, 1.0));
+        assert!((near - far).abs() < 0.08, "{near} and {far}");
+    }
 }

@@ -68,3 +68,64 @@ fn highlight(surface: &Surface, light: &Light, at: &Incidence, toward: Vec3, n_l
     // GGX is normalised by pi, as Lambert's albedo is: the two cancel.
     (0.25 / (along * across * spread * spread * h_l * h_l)).min(40.0) * n_l
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::render::material::{Material, Soil, Substance};
+    use crate::data::render::math::vec3;
+    use crate::data::render::surface::{Place, surface};
+
+    fn radiance(substance: Substance, color: Rgb, view: Vec3, lit: f32) -> Rgb {
+        let light = Light {
+            azimuth_rad: 0.0,
+            elevation_rad: 0.8,
+            intensity: 1.0,
+            color: Vec3::ONE,
+            ambient: 0.2,
+            ambient_color: Vec3::ONE,
+            softness: 0.1,
+        };
+        let soil = Soil { coverage: 0.0, color: Vec3::ZERO, wetness: 0.0, frequency: 1.0 };
+        let material = Material { substance, print: None, coat: None, soil, seed: 1 };
+        let found = surface(&material, color, Place { p: vec3(0.3, 0.2, 0.1), chart: [0.3, 0.2], footprint: 0.01 });
+        let floor = Vec3::splat(0.3);
+        let at = Incidence {
+            n: Vec3::UP,
+            view: view.normalized(),
+            grain: vec3(1.0, 0.0, 0.0),
+            lit: Vec3::splat(lit),
+            open: 1.0,
+            floor,
+            behind: floor,
+        };
+        shade(&found, &light, &at)
+    }
+
+    #[test]
+    fn metal_mirrors_the_light_in_one_direction_and_paper_scatters_it_in_all() {
+        let (mirror, aside) = (vec3(-1.0, 0.0, 1.0), vec3(0.5, 1.0, 0.7));
+        let ratio = |substance: &Substance| {
+            let seen = |view| radiance(substance.clone(), Vec3::splat(0.7), view, 1.0).luminance();
+            seen(mirror) / seen(aside)
+        };
+        let metal = ratio(&Substance::Metal { roughness: 0.2, brushing: 0.0, rust: 0.0 });
+        let paper = ratio(&Substance::Paper { fibre: 0.2, gloss: 0.0 });
+        assert!(metal > 5.0, "{metal}");
+        assert!((0.7..1.6).contains(&paper), "{paper}");
+    }
+
+    #[test]
+    fn green_glass_lets_green_light_through() {
+        let glass = Substance::Glass { clarity: 0.9, density: 1.0, roughness: 0.0 };
+        let seen = radiance(glass, vec3(0.1, 0.7, 0.1), vec3(0.0, 0.3, 1.0), 0.0);
+        assert!(seen.y > 1.5 * seen.x, "{seen:?}");
+    }
+
+    #[test]
+    fn a_shadow_is_darker() {
+        let paper = || Substance::Paper { fibre: 0.2, gloss: 0.0 };
+        let at = |lit| radiance(paper(), Vec3::splat(0.7), Vec3::UP, lit).luminance();
+        assert!(at(0.0) < 0.6 * at(1.0));
+    }
+}

@@ -58,14 +58,24 @@ impl Shape {
                 outer.max(-inner).min(rim)
             }
             Self::Ball { radius, lumps, seed } => {
-                p.length() - radius + lumps * noise::gradient(p * (1.6 / radius), seed)
+                let round = p.length() - radius;
+                // Farther than any lump reaches, an underestimate is enough and saves the noise.
+                if round > 2.0 * lumps {
+                    round - lumps
+                } else {
+                    round + lumps * noise::gradient(p * (1.6 / radius), seed)
+                }
             }
             Self::Fragment { radius, thickness, bend, jag, seed } => {
                 let around = radial(p);
+                let z = p.z - bend * (p.x * p.x - p.y * p.y * 0.4);
+                let farthest = extrude(around - radius * (1.0 + 1.4 * jag), z, thickness, thickness * 0.6);
+                if farthest > 0.1 {
+                    return farthest;
+                }
                 let edge = vec3(p.x, p.y, 0.0) * (1.0 / around.max(1e-4));
                 let ragged = noise::gradient(edge * 1.3, seed) + 0.4 * noise::gradient(edge * 4.0, seed ^ 1);
                 let outline = around - radius * (1.0 + jag * ragged);
-                let z = p.z - bend * (p.x * p.x - p.y * p.y * 0.4);
                 extrude(outline, z, thickness, thickness * 0.6)
             }
             Self::Bag { radius, folds, seed } => bag(p, radius, folds, seed),
@@ -82,6 +92,7 @@ impl Shape {
     }
 
     /// How much faster than a true distance [`Self::distance`] can grow; the march divides its steps by it.
+    #[inline]
     pub(super) fn slope(&self) -> f32 {
         match *self {
             Self::Carton { .. } | Self::Can { .. } | Self::Tray { .. } | Self::Tube { .. } => 1.0,
@@ -90,30 +101,6 @@ impl Shape {
             Self::Sheet { bend, .. } => 1.0 + 1.6 * bend.abs(),
             Self::Fragment { bend, jag, .. } => 1.2 + 1.6 * bend.abs() + 2.0 * jag,
             Self::Bag { folds, .. } => 1.35 + 2.0 * folds,
-        }
-    }
-
-    /// How far the shape reaches along the unit vector `direction` from its centre.
-    pub(super) fn reach(&self, direction: Vec3) -> f32 {
-        let d = direction.abs();
-        let ring = (d.x * d.x + d.y * d.y).sqrt();
-        let turned = |radius: f32, half_height: f32| radius * ring + half_height * d.z;
-        match *self {
-            Self::Carton { half } | Self::Tray { half, .. } => half.dot(d),
-            Self::Sheet { half_width, half_depth, thickness, bend } => {
-                let sag = if direction.z * bend < 0.0 { 0.4 } else { 0.6 };
-                let curve = bend.abs() * half_width * half_width * sag;
-                half_width * d.x + half_depth * d.y + (thickness + curve) * d.z
-            }
-            Self::Can { radius, half_height } | Self::Bottle { radius, half_height, .. } => turned(radius, half_height),
-            Self::Cup { top_radius, bottom_radius, half_height, .. } => {
-                let end = if direction.z > 0.0 { top_radius } else { bottom_radius };
-                (end * ring + half_height * d.z).max(mix(bottom_radius, top_radius, 0.8) * ring)
-            }
-            Self::Ball { radius, .. } => radius,
-            Self::Fragment { radius, thickness, bend, .. } => turned(radius, thickness + bend.abs() * radius * 0.5),
-            Self::Bag { radius, .. } => radius * (0.82 + 0.3 * direction.z.max(0.0)),
-            Self::Tube { radius, half_height, .. } => turned(radius, half_height),
         }
     }
 
@@ -138,16 +125,19 @@ impl Shape {
     }
 
     /// Whether the shape is a thin sheet, which crumples by bending and not by swelling.
+    #[inline]
     pub(super) fn is_thin(&self) -> bool {
         matches!(self, Self::Sheet { .. } | Self::Fragment { .. })
     }
 
     /// Whether the shape is turned about its `z` axis, so that labels wrap around it.
+    #[inline]
     pub(super) fn is_turned(&self) -> bool {
         matches!(self, Self::Can { .. } | Self::Bottle { .. } | Self::Cup { .. } | Self::Tube { .. })
     }
 
     /// Coordinates on the surface in object units, for prints and grain: around and along, or the two flat axes.
+    #[inline]
     pub(super) fn chart(&self, p: Vec3, n: Vec3) -> [f32; 2] {
         let facing = n.abs();
         if self.is_turned() && facing.z < 0.8 {
@@ -164,22 +154,26 @@ impl Shape {
     }
 }
 
+#[inline]
 fn radial(p: Vec3) -> f32 {
     (p.x * p.x + p.y * p.y).sqrt()
 }
 
+#[inline]
 fn cuboid(p: Vec3, half: Vec3, rounding: f32) -> f32 {
     let q = p.abs() - half + Vec3::splat(rounding);
     q.max(0.0).length() + q.x.max(q.y).max(q.z).min(0.0) - rounding
 }
 
 /// A flat outline given thickness: `outline` is its distance in the plane.
+#[inline]
 fn extrude(outline: f32, z: f32, half_height: f32, rounding: f32) -> f32 {
     let (a, b) = (outline + rounding, z.abs() - half_height + rounding);
     let outside = (a.max(0.0) * a.max(0.0) + b.max(0.0) * b.max(0.0)).sqrt();
     outside + a.max(b).min(0.0) - rounding
 }
 
+#[inline]
 fn can(around: f32, z: f32, radius: f32, half_height: f32) -> f32 {
     let inset = 0.12 * radius * smoothstep(half_height * 0.8, half_height, z.abs());
     let body = extrude(around - radius + inset, z, half_height, 0.03);
@@ -189,6 +183,7 @@ fn can(around: f32, z: f32, radius: f32, half_height: f32) -> f32 {
     body.max(-lid).min(rim)
 }
 
+#[inline]
 fn bottle(around: f32, z: f32, radius: f32, half_height: f32, neck_radius: f32, neck_share: f32) -> f32 {
     let shoulder = half_height * (1.0 - 2.0 * neck_share);
     let body_half = (half_height + shoulder) * 0.5;
@@ -203,13 +198,74 @@ fn bottle(around: f32, z: f32, radius: f32, half_height: f32, neck_radius: f32, 
     smooth_min(body, neck, radius * 0.45).min(lip)
 }
 
+#[inline]
 fn bag(p: Vec3, radius: f32, folds: f32, seed: u32) -> f32 {
     let stretched = vec3(p.x, p.y, p.z * 1.18);
     let body = stretched.length() - radius * 0.95;
+    if body > radius * 0.6 {
+        return body - radius * 0.4;
+    }
     let top = p.z - radius * 0.95;
     let tuft = radial(p) - mix(0.12, 0.3, smoothstep(0.0, radius * 0.3, top)) * radius;
     let tuft = tuft.max(top.abs() - radius * 0.28);
     let angle = atan2(p.y, p.x);
     let pleats = cos(angle * 9.0 + 2.0 * noise::gradient(p * 1.5, seed)) * smoothstep(-0.3, 1.0, p.z / radius);
     smooth_min(body, tuft, 0.3 * radius) + folds * (0.6 * noise::gradient(p * (2.2 / radius), seed) + 0.35 * pleats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::render::draw::Draw as _;
+    use crate::data::render::sample;
+    use crate::seed::{Purpose, StudySeed};
+
+    fn shapes() -> Vec<Shape> {
+        (0..200).map(|index| sample::shape(&mut StudySeed(5).stream(Purpose::Gallery, index))).collect()
+    }
+
+    #[test]
+    fn no_part_of_a_shape_lies_beyond_its_bounding_ball() {
+        let mut rng = StudySeed(6).stream(Purpose::Gallery, 0);
+        for shape in shapes() {
+            for _ in 0..200 {
+                let toward = rng.direction();
+                let beyond_ball = toward * (shape.bounding_radius() + 0.02);
+                assert!(shape.distance(beyond_ball) > 0.0, "{shape:?} at {beyond_ball:?}");
+            }
+        }
+    }
+
+    /// Sphere tracing needs this: a step of `distance / slope` never enters the shape.
+    #[test]
+    fn a_step_divided_by_the_slope_never_passes_the_surface() {
+        let mut rng = StudySeed(7).stream(Purpose::Gallery, 0);
+        let mut passed = 0;
+        let mut steps = 0;
+        for shape in shapes() {
+            for _ in 0..100 {
+                let p = rng.direction() * rng.between(0.2, 1.6);
+                let distance = shape.distance(p);
+                if distance > 0.0 {
+                    let next = p + rng.direction() * (0.9 * distance / shape.slope());
+                    steps += 1;
+                    passed += u32::from(shape.distance(next) < -0.02);
+                }
+            }
+        }
+        assert!(steps > 5_000, "{steps}");
+        assert!(passed * 500 < steps, "{passed} of {steps} steps");
+    }
+
+    #[test]
+    fn every_kind_of_shape_is_drawn_and_encloses_something() {
+        let mut rng = StudySeed(8).stream(Purpose::Gallery, 0);
+        let mut kinds = std::collections::HashSet::new();
+        for shape in shapes() {
+            kinds.insert(std::mem::discriminant(&shape));
+            let inside = (0..4000).any(|_| shape.distance(rng.direction() * rng.between(0.0, 1.1)) < 0.0);
+            assert!(inside, "{shape:?}");
+        }
+        assert_eq!(kinds.len(), Shape::KINDS);
+    }
 }

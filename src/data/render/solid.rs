@@ -3,7 +3,7 @@
 //! Rays march by sphere tracing (Hart 1996); soft shadows and occlusion after Quilez, *Free penumbra shadows* (2010).
 
 use super::camera::Ray;
-use super::damage::{Damage, MAX_CRUMPLE};
+use super::damage::Damage;
 use super::math::{Rotation, Vec3, smoothstep, vec3};
 use super::noise;
 use super::scene::Scene;
@@ -13,6 +13,9 @@ const MARCH_STEPS: u32 = 72;
 const SHADOW_STEPS: u32 = 20;
 /// Distance at which a ray has arrived, object units.
 const ARRIVED: f32 = 0.003;
+/// How far creases rise above an undamaged surface at most, as a multiple of their height: swelling, and bending a sheet.
+const ROUND_RISE: f32 = 0.55;
+const THIN_RISE: f32 = 1.6 * (1.35 + ROUND_RISE);
 
 /// A shape with its damage, resting on the floor.
 pub(super) struct Solid<'a> {
@@ -32,18 +35,21 @@ impl<'a> Solid<'a> {
     pub fn of(scene: &'a Scene) -> Self {
         let (shape, damage) = (&scene.shape, &scene.damage);
         let rotation = scene.pose.rotation();
-        let down = rotation.to_local(vec3(0.0, 0.0, -1.0));
-        let lift = if shape.is_thin() { damage.crumple } else { 0.0 };
+        let rise = if shape.is_thin() { THIN_RISE } else { ROUND_RISE };
         let mut solid = Self {
             shape,
             damage,
             rotation,
-            centre: vec3(0.0, 0.0, shape.reach(down) + lift),
-            bounding_radius: shape.bounding_radius() + damage.crumple * 1.5,
+            centre: Vec3::ZERO,
+            bounding_radius: shape.bounding_radius() + rise * damage.crumple,
             dents: Vec::new(),
-            cut: damage.tear.as_ref().map(|tear| (tear.toward, tear.at * shape.reach(tear.toward), tear.jag)),
+            cut: None,
             step_share: 0.9 / (shape.slope() + 2.2 * damage.crumple * damage.crumple_frequency),
         };
+        // Of the undamaged shape: damage moves neither the object nor the camera that looks at it.
+        solid.centre.z = -solid.lowest();
+        solid.cut =
+            damage.tear.as_ref().map(|tear| (tear.toward, tear.at * solid.surface_along(tear.toward), tear.jag));
         if !shape.is_thin() {
             solid.dents = damage
                 .dents
@@ -74,6 +80,28 @@ impl<'a> Solid<'a> {
         self.rotation.to_world(d)
     }
 
+    /// Height of the shape's lowest point relative to its centre, by rays from below.
+    fn lowest(&self) -> f32 {
+        const RAYS: i32 = 8;
+        let radius = self.shape.bounding_radius();
+        let mut lowest = radius;
+        for i in -RAYS..=RAYS {
+            for j in -RAYS..=RAYS {
+                let (x, y) = (radius * i as f32 / RAYS as f32, radius * j as f32 / RAYS as f32);
+                let mut z = -radius;
+                while z < lowest {
+                    let distance = self.shape.distance(self.rotation.to_local(vec3(x, y, z)));
+                    if distance < ARRIVED {
+                        lowest = z;
+                        break;
+                    }
+                    z += (distance / self.shape.slope()).max(ARRIVED);
+                }
+            }
+        }
+        lowest
+    }
+
     /// Distance of the outermost surface from the centre along a local direction.
     fn surface_along(&self, toward: Vec3) -> f32 {
         let mut t = self.bounding_radius;
@@ -91,12 +119,17 @@ impl<'a> Solid<'a> {
         let crumple = self.damage.crumple;
         let folded = |q: Vec3| noise::creases(q * self.damage.crumple_frequency, self.damage.seed) - 0.45;
         if self.shape.is_thin() && crumple > 0.0 {
-            p.z += 1.6 * crumple * folded(vec3(p.x, p.y, 0.0));
+            let flat = self.shape.distance(p);
+            if flat > 1.3 * THIN_RISE * crumple + 0.02 {
+                return flat - THIN_RISE * crumple;
+            }
+            // Upward only: a crumpled sheet rests on its lowest folds.
+            p.z += 1.6 * crumple * (folded(vec3(p.x, p.y, 0.0)) - ROUND_RISE);
         }
         let mut distance = self.shape.distance(p);
-        // Far away no fold can reach: an underestimate is enough and saves the noise.
-        if distance > 2.0 * MAX_CRUMPLE && self.cut.is_none() {
-            return distance - MAX_CRUMPLE;
+        // Dents and cuts only take away: farther out than folds rise, an underestimate is enough and saves the noise.
+        if distance > 0.9 * crumple + 0.08 {
+            return distance - ROUND_RISE * crumple;
         }
         if !self.shape.is_thin() && crumple > 0.0 {
             distance -= crumple * folded(p);
@@ -180,5 +213,56 @@ impl<'a> Solid<'a> {
     /// Whether `p` is so far from the object that it casts nothing on it.
     pub fn is_remote(&self, p: Vec3) -> bool {
         (p - self.centre).length() > self.bounding_radius + 0.6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::render::scene;
+    use crate::seed::StudySeed;
+
+    #[test]
+    fn every_object_rests_on_the_floor() {
+        for index in 0..80 {
+            let whole = scene(StudySeed(9), index).1.with_damage(Damage::default());
+            let solid = Solid::of(&whole);
+            let step = 0.04;
+            let under = (-35..=35).flat_map(|i| (-35..=35).map(move |j| (i as f32 * step, j as f32 * step)));
+            let nearest = under.map(|(x, y)| solid.distance(vec3(x, y, 0.0))).fold(f32::INFINITY, f32::min);
+            assert!(nearest.abs() < 0.05, "image {index}: {nearest} above the floor, {:?}", whole.shape);
+        }
+    }
+
+    #[test]
+    fn a_ray_ends_on_the_surface_and_its_normal_faces_the_camera() {
+        let mut hits = 0;
+        for index in 0..40 {
+            let scene = scene(StudySeed(9), index).1;
+            let solid = Solid::of(&scene);
+            let aim = scene.camera.aim(solid.centre());
+            for (x, y) in [(0.0, 0.0), (0.2, 0.1), (-0.15, 0.2), (0.1, -0.2)] {
+                let ray = aim.ray(x, y);
+                if let Some(t) = solid.hit(&ray, ray.to_floor()) {
+                    hits += 1;
+                    assert!(solid.distance(ray.at(t)) < ARRIVED);
+                    let n = solid.normal(ray.at(t), 0.004);
+                    assert!(n.dot(ray.direction) < 0.35, "image {index}: {n:?}");
+                }
+            }
+        }
+        assert!(hits > 60, "{hits}");
+    }
+
+    #[test]
+    fn the_shadow_lies_opposite_the_light_and_nowhere_else() {
+        let mut scene = scene(StudySeed(9), 0).1.with_damage(Damage::default());
+        scene.shape = Shape::Carton { half: vec3(0.4, 0.4, 0.4) };
+        scene.pose = crate::data::render::Pose { roll_rad: 0.0, tilt_rad: 0.0, yaw_rad: 0.0 };
+        let solid = Solid::of(&scene);
+        let toward = vec3(1.0, 0.0, 1.0).normalized();
+        assert_eq!(solid.lit(vec3(2.0, 0.0, 0.0), toward, 0.1), 1.0);
+        assert_eq!(solid.lit(vec3(0.0, 1.5, 0.0), toward, 0.1), 1.0);
+        assert!(solid.lit(vec3(-0.7, 0.0, 0.0), toward, 0.1) < 0.05);
     }
 }

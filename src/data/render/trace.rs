@@ -27,11 +27,7 @@ pub fn render(scene: &Scene, width_px: u32, height_px: u32) -> RgbImage {
     let mut radiance = vec![Vec3::ZERO; width * height];
     radiance.par_chunks_mut(width).enumerate().for_each(|(row, pixels)| {
         for (column, pixel) in pixels.iter_mut().enumerate() {
-            let sum = SAMPLES.iter().fold(Vec3::ZERO, |sum, &(dx, dy)| {
-                let (x, y) = place_in_picture(column as f32 + dx, row as f32 + dy, width, height);
-                sum + view.seen(x, y)
-            });
-            *pixel = sum * (1.0 / SAMPLES.len() as f32);
+            *pixel = view.pixel(|dx, dy| place_in_picture(column as f32 + dx, row as f32 + dy, width, height));
         }
     });
     scene.sensor.develop(Film { width_px: width, height_px: height, radiance })
@@ -84,20 +80,36 @@ impl<'a> View<'a> {
         }
     }
 
-    fn seen(&self, x: f32, y: f32) -> Rgb {
-        let ray = self.aim.ray(x, y);
-        let to_floor = ray.to_floor();
-        let mut radiance = match self.solid.hit(&ray, to_floor) {
-            Some(t) => self.object(&ray, t),
-            None => self.floor(&ray, to_floor, true),
+    /// Mean radiance of a pixel; `place` turns an offset within it to a place in the picture.
+    fn pixel(&self, place: impl Fn(f32, f32) -> (f32, f32)) -> Rgb {
+        let hits = SAMPLES.map(|(dx, dy)| {
+            let (x, y) = place(dx, dy);
+            let ray = self.aim.ray(x, y);
+            (ray, self.solid.hit(&ray, ray.to_floor()))
+        });
+        let radiance = if hits.iter().all(|(_, hit)| hit.is_none()) {
+            // The floor's pattern and shadows are no sharper than a pixel: one ray is enough.
+            let (x, y) = place(0.5, 0.5);
+            self.floor(&self.aim.ray(x, y), true)
+        } else {
+            let sum = hits.iter().fold(Vec3::ZERO, |sum, (ray, hit)| sum + self.seen(ray, *hit));
+            sum * (1.0 / SAMPLES.len() as f32)
         };
-        if let Some(occluder) = &self.scene.occluder {
-            let (cover, brightness) = occluder.cover(x, y);
-            let light = &self.scene.light;
-            let front = occluder.color * (light.key() * 0.4 + light.ambient_color * light.ambient) * brightness;
-            radiance = mix3(radiance, front, cover);
-        }
-        radiance
+        let (x, y) = place(0.5, 0.5);
+        self.occluded(radiance, x, y)
+    }
+
+    fn seen(&self, ray: &Ray, hit: Option<f32>) -> Rgb {
+        hit.map_or_else(|| self.floor(ray, true), |t| self.object(ray, t))
+    }
+
+    /// What reaches the camera past the occluder, whose blurred edge is wider than a pixel.
+    fn occluded(&self, radiance: Rgb, x: f32, y: f32) -> Rgb {
+        let Some(occluder) = &self.scene.occluder else { return radiance };
+        let (cover, brightness) = occluder.cover(x, y);
+        let light = &self.scene.light;
+        let front = occluder.color * (light.key() * 0.4 + light.ambient_color * light.ambient) * brightness;
+        mix3(radiance, front, cover)
     }
 
     fn object(&self, ray: &Ray, t: f32) -> Rgb {
@@ -128,10 +140,9 @@ impl<'a> View<'a> {
     fn behind(&self, ray: &Ray, p: Vec3, n: Vec3, found: &Surface) -> Rgb {
         let bent = (ray.direction - n * (0.28 + 0.2 * found.roughness)).normalized();
         let onward = Ray { origin: p, direction: bent };
-        let to_floor = onward.to_floor();
         let light = &self.scene.light;
-        let clear = if to_floor.is_finite() {
-            self.floor(&onward, to_floor, false)
+        let clear = if onward.to_floor().is_finite() {
+            self.floor(&onward, false)
         } else {
             light.mirrored(bent, 0.3, self.floor)
         };
@@ -141,7 +152,8 @@ impl<'a> View<'a> {
     }
 
     /// The floor, or the room's wall above it. `shadowed` asks for the object's shadow.
-    fn floor(&self, ray: &Ray, t: f32, shadowed: bool) -> Rgb {
+    fn floor(&self, ray: &Ray, shadowed: bool) -> Rgb {
+        let t = ray.to_floor();
         let light = &self.scene.light;
         if !t.is_finite() {
             return light.mirrored(ray.direction, 0.8, self.floor);
@@ -163,5 +175,112 @@ impl<'a> View<'a> {
         let mirror =
             light.mirrored(ray.direction.reflected(n), 0.3, self.floor) * (ground.gloss * 0.3 * (1.0 - slant) * open);
         scattered + mirror
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::render::{Damage, Light, scene};
+    use crate::digest::Digest;
+    use crate::seed::StudySeed;
+
+    fn example(index: u64) -> Scene {
+        scene(StudySeed(1), index).1
+    }
+
+    /// Recorded once; a change of any pixel is a new `RENDERER_VERSION`. Holds on every machine: see `math`.
+    #[test]
+    fn renders_are_pinned() {
+        let digest = |index, w, h| Digest::of_bytes(render(&example(index), w, h).as_raw()).short();
+        let digests = [digest(0, 16, 12), digest(1, 16, 12), digest(2, 24, 8), digest(77, 16, 12)];
+        assert_eq!(digests, ["", "", "", ""]);
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_byte() {
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let crowd = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap();
+        for index in 0..4 {
+            let scene = example(index);
+            assert_eq!(alone.install(|| render(&scene, 32, 24)), crowd.install(|| render(&scene, 32, 24)));
+        }
+    }
+
+    #[test]
+    fn another_material_light_floor_or_colour_leaves_every_depth_as_it_was() {
+        for index in 0..6 {
+            let (scene, other) = (example(index), example(index + 50));
+            let before = depth(&scene, 32, 24);
+            let changed = [
+                scene.with_material(other.material.clone()),
+                scene.with_light(other.light.clone()),
+                scene.with_background(other.background.clone()),
+                scene.with_color(other.color),
+            ];
+            for (part, after) in changed.iter().enumerate() {
+                assert_eq!(depth(after, 32, 24), before, "image {index}, part {part}");
+                assert_ne!(render(after, 32, 24), render(&scene, 32, 24), "image {index}, part {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scene_given_its_own_parts_again_is_the_same_picture() {
+        let scene = example(3);
+        let again = scene
+            .with_material(scene.material.clone())
+            .with_light(scene.light.clone())
+            .with_background(scene.background.clone())
+            .with_damage(scene.damage.clone())
+            .with_color(scene.color);
+        assert_eq!(render(&again, 32, 24), render(&scene, 32, 24));
+    }
+
+    #[test]
+    fn damage_changes_the_form() {
+        let changed = (0..10).filter(|&index| {
+            let scene = example(index);
+            let whole = scene.with_damage(Damage::default());
+            let crumpled = Damage { crumple: 0.1, crumple_frequency: 2.0, ..Damage::default() };
+            depth(&scene.with_damage(crumpled), 32, 24) != depth(&whole, 32, 24)
+        });
+        assert_eq!(changed.count(), 10);
+    }
+
+    #[test]
+    fn a_brighter_light_gives_a_brighter_picture() {
+        let mean = |scene: &Scene| render(scene, 16, 12).as_raw().iter().map(|&b| u64::from(b)).sum::<u64>();
+        for index in 0..6 {
+            let scene = example(index);
+            let at = |intensity| scene.with_light(Light { intensity, ..scene.light.clone() });
+            assert!(mean(&at(0.2)) < mean(&at(0.8)), "image {index}");
+        }
+    }
+
+    #[test]
+    fn a_larger_picture_shows_the_same_scene() {
+        for index in 0..8 {
+            let mut scene = example(index);
+            scene.sensor.noise = 0.0;
+            let small = render(&scene, 32, 24);
+            let large = image::imageops::thumbnail(&render(&scene, 128, 96), 32, 24);
+            let apart = small.as_raw().iter().zip(large.as_raw()).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum::<u64>();
+            let mean = apart as f64 / small.as_raw().len() as f64;
+            assert!(mean < 9.0, "image {index}: {mean} grey levels apart");
+        }
+    }
+
+    #[test]
+    fn no_ray_of_any_class_ends_in_a_number_that_is_not_one() {
+        for index in 0..60 {
+            let scene = example(index);
+            let view = View::of(&scene, 24);
+            for at in 0..(32 * 24) {
+                let (column, row) = ((at % 32) as f32, (at / 32) as f32);
+                let radiance = <[f32; 3]>::from(view.pixel(|dx, dy| place_in_picture(column + dx, row + dy, 32, 24)));
+                assert!(radiance.iter().all(|r| r.is_finite() && *r >= 0.0), "image {index}: {radiance:?}");
+            }
+        }
     }
 }
