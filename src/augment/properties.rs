@@ -2,7 +2,6 @@
 
 use image::RgbImage;
 use proptest::prelude::*;
-use rand::RngExt as _;
 
 use super::*;
 use crate::plan::transform::{
