@@ -42,7 +42,7 @@ impl Augmenter for Shift {
 }
 
 /// Draws as torchvision's `RandomResizedCrop.make_params`: ten attempts, then the largest centred crop within `ratio`.
-fn draw_crop(of: &RandomResizedCrop, width_px: u32, height_px: u32, rng: &mut Stream) -> Rect {
+pub(super) fn draw_crop(of: &RandomResizedCrop, width_px: u32, height_px: u32, rng: &mut Stream) -> Rect {
     let (full_width, full_height) = (f64::from(width_px), f64::from(height_px));
     for _ in 0..ATTEMPTS {
         let area = full_width * full_height * uniform(of.scale, rng);
