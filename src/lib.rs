@@ -1,5 +1,6 @@
 //! Controlled trials of image augmentation.
 pub mod augment;
+pub mod cli;
 pub mod clock;
 pub mod data;
 pub mod diagnostic;
@@ -9,5 +10,6 @@ pub mod plan;
 pub mod progress;
 pub mod registry;
 pub mod seed;
+pub mod study;
 #[cfg(feature = "torch")]
 pub mod train;

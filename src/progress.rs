@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -29,7 +30,7 @@ pub struct Stage<'a> {
     progress: &'a Progress,
     name: String,
     unit: &'static str,
-    total: u64,
+    total: AtomicU64,
     bar: Option<ProgressBar>,
     lines: Mutex<Lines>,
     watch: Stopwatch,
@@ -67,7 +68,7 @@ impl Progress {
         }
     }
 
-    /// Starts a stage of `total` pieces of work, each a `unit` (plural, e.g. `images`).
+    /// Starts a stage of `total` pieces of work (0: not known yet), each a `unit` (plural, e.g. `images`).
     pub fn stage(&self, name: impl Into<String>, total: u64, unit: &'static str) -> Stage<'_> {
         let name = name.into();
         let bar = match &self.kind {
@@ -83,7 +84,7 @@ impl Progress {
             View::Lines | View::Quiet => None,
         };
         let lines = Mutex::new(Lines { last: None, done: 0 });
-        Stage { progress: self, name, unit, total, bar, lines, watch: Clock::System.start() }
+        Stage { progress: self, name, unit, total: AtomicU64::new(total), bar, lines, watch: Clock::System.start() }
     }
 }
 
@@ -100,8 +101,19 @@ impl Stage<'_> {
         }
     }
 
+    /// As [`set`](Self::set), for work whose total is known only when it is under way.
+    pub fn set_of(&self, done: u64, total: u64, message: &str) {
+        if self.total.swap(total, Ordering::Relaxed) != total
+            && let Some(bar) = &self.bar
+        {
+            bar.set_length(total);
+        }
+        self.set(done, message);
+    }
+
     fn line(&self, done: u64, message: &str) {
         let elapsed = self.watch.elapsed();
+        let total = self.total.load(Ordering::Relaxed);
         let Ok(mut lines) = self.lines.lock() else { return };
         // Workers report out of order; the count shown never falls.
         if done < lines.done {
@@ -109,20 +121,19 @@ impl Stage<'_> {
         }
         lines.done = done;
         let due = lines.last.map_or(elapsed >= LINE_INTERVAL, |last| elapsed - last >= LINE_INTERVAL);
-        if !due && done < self.total {
+        if !due && done < total {
             return;
         }
-        if done >= self.total && lines.last.is_none() && elapsed < Duration::from_secs(1) {
+        if done >= total && lines.last.is_none() && elapsed < Duration::from_secs(1) {
             return; // too quick to be worth a line
         }
         lines.last = Some(elapsed);
         let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
-        let left = Duration::from_secs_f64(((self.total.saturating_sub(done)) as f64 / rate.max(1e-9)).min(1e9));
+        let left = Duration::from_secs_f64((total.saturating_sub(done) as f64 / rate.max(1e-9)).min(1e9));
         let message = if message.is_empty() { String::new() } else { format!(", {message}") };
         eprintln!(
-            "{}: {done}/{} {} ({rate:.1}/s, {} left{message})",
+            "{}: {done}/{total} {} ({rate:.1}/s, {} left{message})",
             self.name,
-            self.total,
             self.unit,
             human_duration(left)
         );

@@ -20,6 +20,7 @@ use crate::plan::Plan;
 pub use context::{Context, Options, Workspace};
 pub use data::StudyData;
 pub use error::StudyError;
+pub use estimate::Basis as TimeBasis;
 pub use preview::{ArmPreview, Preview, SetPreview, TrialPreview, TrialStatus, preview};
 pub use report::{comparison_of, write_report_of};
 
@@ -47,9 +48,12 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     let data = StudyData::read(plan, context)?;
     let sets = sets::materialise(plan, &data, options, context)?;
     let arms = arms::assemble(plan, &data, &sets, options, context)?;
-    let sheet = sheet::StudySheet::new(plan, &data, &arms, context);
+    let mut sheet = sheet::StudySheet::new(plan, &data, &arms, context);
+    if let Some(earlier) = registry.read_study(&plan.study.name, &plan.digest())? {
+        sheet.keep_arms_of(earlier, plan);
+    }
     registry.write_study(&plan.study.name, &plan.digest(), &sheet)?;
     let mut outcome = trials::run_all(plan, &data, &arms, options, context, &registry)?;
-    outcome.report = report::write_report_of(plan, &registry, context)?;
+    outcome.report = report::write_report_of(plan, &registry, context.workspace)?;
     Ok(outcome)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::run::SeedSelection;
+use super::session::SeedSelection;
 
 /// Controlled trials of image augmentation: one TOML file in, paired training runs, a registry and a report out.
 #[derive(Debug, Parser)]

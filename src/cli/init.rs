@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::CliError;
 use super::args::InitArgs;
+use super::output::line;
 
 const TEMPLATE: &str = include_str!("template.toml");
 
@@ -23,8 +24,7 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
     let failed = |source| CliError::Write { path: args.file.clone(), source };
     let mut file = File::create_new(&args.file).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
-    println!("wrote {}; next: augtrial plan {0}", args.file.display());
-    Ok(())
+    line(format_args!("wrote {}; next: augtrial plan {0}", args.file.display()))
 }
 
 #[cfg(test)]

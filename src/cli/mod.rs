@@ -6,10 +6,12 @@ mod dataset;
 mod doctor;
 mod error;
 mod init;
+mod output;
 mod plan;
 mod report;
 mod run;
 mod runs;
+mod session;
 mod shell;
 mod table;
 

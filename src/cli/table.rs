@@ -23,3 +23,11 @@ pub(super) fn table<S: ToString>(header: &[&str], rows: &[Vec<S>]) -> Table {
 fn is_number(cell: &str) -> bool {
     cell.is_empty() || cell == "-" || cell.trim_end_matches('%').trim().replace(',', "").parse::<f64>().is_ok()
 }
+
+/// A table of the registry.
+pub(super) fn table_of(found: &crate::registry::Table) -> Table {
+    let header: Vec<_> = found.columns.iter().map(String::as_str).collect();
+    let rows: Vec<Vec<String>> =
+        found.rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
+    table(&header, &rows)
+}

@@ -58,7 +58,7 @@ fn ready<'a>(
     let (training, validation, test) = match &data.division {
         Division::BySource(partition) => {
             let failed = |source| StudyError::Set { arm: arm.name.clone(), source };
-            let part = |part| EvaluationSet::originals(part, pixels.clone(), &index).map_err(failed);
+            let part = |part| EvaluationSet::of_originals(part, pixels.clone(), &index).map_err(failed);
             let training = TrainingSet::leak_free(&partition.train, pixels.clone(), &index, arm.repeat, derived);
             (training.map_err(failed)?, part(&partition.validation)?, part(&partition.test)?)
         }
@@ -88,11 +88,11 @@ fn ready<'a>(
 /// Every pixel that the arm may use, where originals are among them, and what was derived.
 fn gather(plan: &Plan, data: &StudyData, sets: &Sets, made: &ArmSets) -> (PixelStore, PixelIndex, Vec<Derived>) {
     let mut pixels = PixelStore::new(plan.ingest.width_px, plan.ingest.height_px);
-    let first = pixels.push(Arc::clone(&sets.originals.pixels));
+    let first = pixels.push(Arc::clone(&sets.originals));
     let index = PixelIndex::new(first, data.manifest.images.iter().map(|image| image.digest));
     let mut derived = Vec::new();
     for MadeSet { set, pixels: decoded, .. } in &made.sets {
-        let first = pixels.push(Arc::clone(&decoded.pixels));
+        let first = pixels.push(Arc::clone(decoded));
         derived.extend(set.images.iter().enumerate().map(|(position, image)| Derived {
             source: image.lineage.source,
             class: image.class,

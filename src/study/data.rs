@@ -45,7 +45,7 @@ impl StudyData {
         };
         context.check_stop()?;
         let stage = context.progress.stage("read images", 0, "images");
-        let manifest = ingest(&source, &plan.ingest, &|done, total| stage.set_of(done, total))?;
+        let manifest = ingest(&source, &plan.ingest, &|done, total| stage.set_of(done, total, ""))?;
         drop(stage);
         context.check_stop()?;
         let division = match AsPublished::from_protocol(plan.study.protocol) {

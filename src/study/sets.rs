@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Context, Options, StudyData, StudyError};
 use crate::augment::store::{self, DerivedImageMaker as _, DerivedSet, SetRequest, Source, StoreError, TransformMaker};
-use crate::data::cache::{Decoded, Picture, Working, decoded};
+use crate::data::cache::{Picture, Working, decoded};
+use crate::data::pixels::PixelBlock;
 use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::plan::arm::{Arm, OfflineStep};
@@ -13,7 +14,7 @@ use crate::plan::arm::{Arm, OfflineStep};
 /// Decoded originals, and the sets that were made of them.
 pub(super) struct Sets {
     /// In the order of the manifest.
-    pub(super) originals: Arc<Decoded>,
+    pub(super) originals: Arc<PixelBlock>,
     /// Per arm that is to be run, in the order of the plan.
     pub(super) arms: Vec<ArmSets>,
 }
@@ -27,7 +28,7 @@ pub(super) struct ArmSets {
 /// A finished set and its decoded pixels.
 pub(super) struct MadeSet {
     pub(super) set: DerivedSet,
-    pub(super) pixels: Arc<Decoded>,
+    pub(super) pixels: Arc<PixelBlock>,
     pub(super) planned: u64,
 }
 
@@ -71,21 +72,21 @@ pub(super) fn digest_of(plan: &Plan, data: &StudyData, step: &OfflineStep) -> Di
 fn made(
     plan: &Plan,
     data: &StudyData,
-    originals: &Decoded,
+    originals: &PixelBlock,
     arm: &Arm,
     step: &OfflineStep,
     context: &Context<'_>,
 ) -> Result<MadeSet, StudyError> {
     let positions: std::collections::BTreeMap<Digest, usize> =
         data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
-    let sources = sources(data, |image| originals.pixels.rgb(positions[&image]));
+    let sources = sources(data, |image| originals.rgb(positions[&image]));
     let described = serde_json::to_value(step).expect("a step has a JSON form");
     let request = request(plan, step, &sources, &described);
     let name = format!("make images of {}", arm.name);
     let stage = context.progress.stage(name, 0, "images");
     let progress = |progress: store::Progress| {
         let message = if progress.missing > 0 { format!("{} missing", progress.missing) } else { String::new() };
-        stage.set_of_with(progress.done as u64, progress.planned as u64, &message);
+        stage.set_of(progress.done as u64, progress.planned as u64, &message);
     };
     let watch = store::Watch { stop: context.stop, progress: &progress };
     let sets = context.workspace.runs.join("sets");
@@ -133,7 +134,7 @@ fn request<'a>(
     }
 }
 
-fn decode(name: &str, pictures: &[Picture], plan: &Plan, context: &Context<'_>) -> Result<Decoded, StudyError> {
+fn decode(name: &str, pictures: &[Picture], plan: &Plan, context: &Context<'_>) -> Result<PixelBlock, StudyError> {
     let working = Working {
         width_px: plan.ingest.width_px,
         height_px: plan.ingest.height_px,
@@ -141,5 +142,5 @@ fn decode(name: &str, pictures: &[Picture], plan: &Plan, context: &Context<'_>) 
     };
     let stage = context.progress.stage(name, pictures.len() as u64, "images");
     let cache = context.workspace.runs.join("cache");
-    Ok(decoded(&cache, pictures, working, &|done, total| stage.set_of(done, total))?)
+    Ok(decoded(&cache, pictures, working, &|done, total| stage.set_of(done, total, ""))?.pixels)
 }

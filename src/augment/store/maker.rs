@@ -69,6 +69,20 @@ pub enum MissingReason {
     Failed,
 }
 
+impl MissingReason {
+    /// The name used in manifests and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Undecodable => "undecodable",
+            Self::Black => "black",
+            Self::Unchanged => "unchanged",
+            Self::Filtered => "filtered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Makes derived images, a batch at a time.
 ///
 /// The same planned image must always give the same result: the store resumes and reuses by that promise.
