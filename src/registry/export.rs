@@ -350,3 +350,99 @@ fn json_of(value: &AnyValue<'_>) -> serde_json::Value {
         other => unreachable!("frames hold text, integers, reals and booleans, not {other:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use polars::prelude::{ParquetReader, SerReader as _};
+
+    use super::super::testing::*;
+    use super::*;
+
+    fn two_runs(runs_dir: &Path) -> Registry {
+        let registry = open(runs_dir);
+        let plan = plan("demo");
+        complete(begin(&registry, &plan, 0, 1));
+        begin(&registry, &plan, 1, 1).fail("comma, \"quote\"").unwrap();
+        registry
+    }
+
+    #[test]
+    fn every_format_holds_the_same_numbers_to_the_last_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let export = |format, name: &str| {
+            let path = folder.path().join(name);
+            let rows = registry.export(Export::Epochs, &Filter::default(), format, &path).unwrap();
+            assert_eq!(rows, 2 * EPOCHS as usize);
+            path
+        };
+        let expected: Vec<f64> = (1..=EPOCHS).flat_map(|epoch| [1.0 / f64::from(epoch + 2); 2]).collect();
+
+        let mut csv = csv::Reader::from_path(export(ExportFormat::Csv, "epochs.csv")).unwrap();
+        let column = csv.headers().unwrap().iter().position(|name| name == "loss_nats").unwrap();
+        let read: Vec<f64> = csv.records().map(|record| record.unwrap()[column].parse().unwrap()).collect();
+        assert_eq!(read, expected);
+
+        let text = fs::read_to_string(export(ExportFormat::Jsonl, "epochs.jsonl")).unwrap();
+        let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.iter().map(|row| row["loss_nats"].as_f64().unwrap()).collect::<Vec<_>>(), expected);
+        assert_eq!((&rows[0]["split"], &rows[0]["counts"]), (&"train".into(), &true.into()));
+
+        let parquet = export(ExportFormat::Parquet, "epochs.parquet");
+        let frame = ParquetReader::new(File::open(parquet).unwrap()).finish().unwrap();
+        let losses = frame.column("loss_nats").unwrap().f64().unwrap();
+        assert_eq!(losses.into_no_null_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn runs_without_a_result_have_empty_cells_of_the_right_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("runs.parquet");
+        let failed = Filter { status: Some("failed".parse().unwrap()), ..Filter::default() };
+        assert_eq!(registry.export(Export::Runs, &failed, ExportFormat::Parquet, &path).unwrap(), 1);
+        let frame = ParquetReader::new(File::open(&path).unwrap()).finish().unwrap();
+        assert_eq!(frame.column("test_top1").unwrap().f64().unwrap().get(0), None);
+        assert_eq!(frame.column("arm").unwrap().str().unwrap().get(0), Some("flips"));
+        // Nothing at all is still a file with its columns.
+        let none = Filter { study: Some("none".to_owned()), ..Filter::default() };
+        assert_eq!(registry.export(Export::Runs, &none, ExportFormat::Parquet, &path).unwrap(), 0);
+        assert_eq!(ParquetReader::new(File::open(&path).unwrap()).finish().unwrap().width(), 25);
+    }
+
+    #[test]
+    fn predictions_come_with_every_class_probability() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("predictions.jsonl");
+        let rows = registry.export(Export::Predictions, &Filter::default(), ExportFormat::Jsonl, &path).unwrap();
+        assert_eq!(rows, 2);
+        let text = fs::read_to_string(&path).unwrap();
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["path"], &first["p_1"]), (&"glass/one.png".into(), &f64::from(0.7_f32).into()));
+    }
+
+    #[test]
+    fn runs_with_more_classes_widen_the_frame() {
+        let mut frame = Frame::new(&[&[("run", Kind::Text)]]);
+        for probabilities in [vec![1.0], vec![0.5, 0.25, 0.25], vec![0.0]] {
+            frame.widen(1 + probabilities.len());
+            frame.push(std::iter::once(Cell::from("a")).chain(probabilities.into_iter().map(Cell::Real)));
+        }
+        let frame = frame.finish().unwrap();
+        assert_eq!(frame.get_column_names_str(), ["run", "p_0", "p_1", "p_2"]);
+        assert_eq!(frame.column("p_2").unwrap().f64().unwrap().iter().collect::<Vec<_>>(), [None, Some(0.25), None]);
+    }
+
+    #[test]
+    fn an_export_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("missing/runs.csv");
+        let error = registry.export(Export::Runs, &Filter::default(), ExportFormat::Csv, &path).unwrap_err();
+        assert!(error.to_string().contains("missing/runs.csv"), "{error}");
+        assert!(!path.exists());
+    }
+}

@@ -16,6 +16,8 @@ mod store;
 mod study;
 mod summary;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use diff::{Difference, MetricPair, RunDiff};
 pub use error::RegistryError;

@@ -62,3 +62,63 @@ fn cell_of(value: ValueRef<'_>) -> Cell {
         ValueRef::Blob(blob) => Cell::Text(format!("{} bytes", blob.len())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn a_query_gives_columns_and_rows() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        complete(begin(&registry, &plan("demo"), 0, 1));
+        let table = registry
+            .query(
+                "WITH best AS (SELECT run, max(top1) AS top1 FROM epochs GROUP BY run)
+                 SELECT arm, seed, best.top1, failure FROM runs JOIN best ON best.run = runs.id",
+            )
+            .unwrap();
+        assert_eq!(table.columns, ["arm", "seed", "top1", "failure"]);
+        assert_eq!(table.rows, [[Cell::from("plain"), Cell::Integer(1), Cell::Real(0.8), Cell::Null]]);
+        assert!(!registry.query("PRAGMA table_info(runs)").unwrap().rows.is_empty());
+    }
+
+    #[test]
+    fn nothing_but_reading_this_index_is_let_through() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        complete(begin(&registry, &plan("demo"), 0, 1));
+        let before = registry.dump().unwrap();
+        let outside = runs.path().join("outside.sqlite");
+        let attach = format!("ATTACH '{}' AS other", outside.display());
+        let vacuum = format!("VACUUM INTO '{}'", outside.display());
+        for sql in [
+            "DELETE FROM runs",
+            "UPDATE runs SET study = 'mine'",
+            "INSERT INTO plans VALUES ('a', 'b', 'c')",
+            "DROP TABLE epochs",
+            "CREATE TABLE mine (a)",
+            "CREATE TEMP TABLE mine (a)",
+            "PRAGMA query_only = OFF",
+            "PRAGMA user_version = 9",
+            "PRAGMA journal_mode = DELETE",
+            "BEGIN IMMEDIATE",
+            "SELECT load_extension('x')",
+            "REINDEX",
+            attach.as_str(),
+            vacuum.as_str(),
+        ] {
+            let result = registry.query(sql);
+            assert!(
+                matches!(result, Err(RegistryError::NotReadOnly { .. } | RegistryError::Query { .. })),
+                "{sql}: {result:?}"
+            );
+        }
+        assert!(matches!(registry.query("DELETE FROM runs"), Err(RegistryError::NotReadOnly { .. })));
+        assert!(registry.query("SELECT 1; DELETE FROM runs").is_err());
+        assert!(matches!(registry.query("SELEC 1"), Err(RegistryError::Query { .. })));
+        assert!(!outside.exists());
+        assert_eq!(registry.dump().unwrap(), before);
+    }
+}

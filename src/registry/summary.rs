@@ -327,3 +327,178 @@ pub fn runs_table(runs: &[RunSummary]) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use super::super::record::{Done, Header, RunState};
+    use super::super::testing::*;
+    use super::*;
+    use crate::events::RunEvent;
+
+    /// Runs of three seconds, the newest last: control 1 finished, treatment 1 failed, control 2 lost.
+    fn three_runs(runs_dir: &Path) -> [RunId; 3] {
+        let plan = plan("demo");
+        let at = |secs| Registry::open(runs_dir, clock(secs)).unwrap();
+        let finished = begin(&at(1), &plan, 0, 1);
+        let failed = begin(&at(2), &plan, 1, 1);
+        let lost = begin(&at(3), &plan, 0, 2);
+        let ids = [finished.run(), failed.run(), lost.run()];
+        complete(finished);
+        failed.fail("out of memory").unwrap();
+        ids
+    }
+
+    #[test]
+    fn a_list_is_filtered_limited_and_newest_first() {
+        let runs = tempfile::tempdir().unwrap();
+        let [finished, failed, lost] = three_runs(runs.path());
+        let registry = open(runs.path());
+        let list =
+            |filter: &Filter| -> Vec<RunId> { registry.list(filter).unwrap().into_iter().map(|run| run.run).collect() };
+        let all = Filter::default;
+        assert_eq!(list(&all()), [lost, failed, finished]);
+        assert_eq!(list(&Filter { limit: Some(1), ..all() }), [lost]);
+        assert_eq!(list(&Filter { arm: Some("plain".to_owned()), ..all() }), [lost, finished]);
+        assert_eq!(list(&Filter { seed: Some(1), ..all() }), [failed, finished]);
+        assert_eq!(list(&Filter { seed: Some(u64::MAX), ..all() }), []);
+        assert_eq!(list(&Filter { study: Some("other".to_owned()), ..all() }), []);
+        assert_eq!(list(&Filter { counted: true, ..all() }), [finished]);
+        for (kind, run) in [("finished", finished), ("failed", failed), ("lost", lost)] {
+            assert_eq!(list(&Filter { status: Some(kind.parse().unwrap()), ..all() }), [run]);
+        }
+    }
+
+    #[test]
+    fn the_list_as_a_table_is_what_people_see() {
+        let runs = tempfile::tempdir().unwrap();
+        three_runs(runs.path());
+        let table = runs_table(&open(runs.path()).list(&Filter::default()).unwrap());
+        let lines: Vec<String> = std::iter::once(table.columns.join(" | "))
+            .chain(table.rows.iter().map(|row| row.iter().map(Cell::to_string).collect::<Vec<_>>().join(" | ")))
+            .collect();
+        let ids = |line: &String| line.split_once(" | ").unwrap().1.to_owned();
+        insta::assert_snapshot!(lines.iter().map(ids).collect::<Vec<_>>().join("\n"), @r"
+        study | arm | seed | attempt | status | counts | epochs | validation_top1 | test_top1 | elapsed_secs | created_at
+        demo | plain | 2 | 1 | lost | no | 0 |  |  | 0 | 2026-01-31T12:00:03.000Z
+        demo | flips | 1 | 1 | failed | no | 0 |  |  | 0 | 2026-01-31T12:00:02.000Z
+        demo | plain | 1 | 1 | finished | yes | 3/3 | 0.75 | 0.6667 | 0.6 | 2026-01-31T12:00:01.000Z
+        ");
+    }
+
+    #[test]
+    fn a_run_is_named_by_age_or_by_the_beginning_of_its_id() {
+        let runs = tempfile::tempdir().unwrap();
+        let [finished, failed, lost] = three_runs(runs.path());
+        let registry = open(runs.path());
+        for (name, run) in [("latest", lost), ("latest~0", lost), ("latest~1", failed), ("latest~2", finished)] {
+            assert_eq!(registry.resolve(name).unwrap(), run, "{name}");
+        }
+        let id = failed.to_string();
+        assert_eq!(registry.resolve(&id).unwrap(), failed);
+        assert_eq!(registry.resolve(&id[..6]).unwrap(), failed);
+    }
+
+    #[test]
+    fn unknown_names_give_the_nearest_and_hostile_ones_nothing() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        assert!(matches!(registry.resolve("latest"), Err(RegistryError::NoRuns)));
+        let [_, failed, _] = three_runs(runs.path());
+        let nearest = |name: &str| match registry.resolve(name) {
+            Err(RegistryError::UnknownRun { nearest, .. }) => nearest,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(nearest("lastest"), ["latest"]);
+        let mut typo = failed.to_string()[..8].to_owned();
+        typo.replace_range(3..4, if typo.as_bytes()[3] == b'0' { "1" } else { "0" });
+        assert_eq!(nearest(&typo), [failed.to_string()]);
+        for name in ["", "latest~9", "latest~x", "../../etc", "é", "%", "' OR 1=1", &"0".repeat(17)] {
+            assert!(nearest(name).len() <= SUGGESTIONS, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_several_runs_share_lists_them() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        let plan = plan("demo");
+        // Seventeen ids cannot begin with sixteen different digits.
+        let ids: Vec<_> = (1..=17).map(|seed| begin(&registry, &plan, 0, seed).run().to_string()).collect();
+        let beginning = |id: &String| id[..1].to_owned();
+        let shared = ids.iter().map(beginning).find(|digit| ids.iter().filter(|id| id.starts_with(digit)).count() > 1);
+        let shared = shared.expect("the pigeonhole principle");
+        let mut expected: Vec<_> = ids.into_iter().filter(|id| id.starts_with(&shared)).collect();
+        expected.sort_unstable();
+        match registry.resolve(&shared) {
+            Err(RegistryError::AmbiguousRun { candidates, .. }) => assert_eq!(candidates, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A finished run's folder, written without syncing.
+    fn write_folder(runs_dir: &Path, seed: u64, epochs: u32) {
+        let plan = plan("large");
+        let key = Digest::of_value("test-trial", &seed);
+        let run = RunId::derive(&key, 1);
+        let dir = runs_dir.join("trials").join(run.to_string());
+        fs::create_dir_all(&dir).unwrap();
+        let digest = Digest::of_bytes(b"set");
+        let sets = super::super::SetDigests {
+            manifest: digest,
+            split: digest,
+            training: digest,
+            validation: digest,
+            test: digest,
+        };
+        let header = Header {
+            format: 1,
+            run,
+            study: "large".to_owned(),
+            arm: "plain".to_owned(),
+            role: Role::Control,
+            seed,
+            attempt: 1,
+            trial_key: key,
+            plan: plan.digest(),
+            sets,
+            protocol: Protocol::LeakFree,
+            synthetic: true,
+            created_at: AT.to_owned(),
+        };
+        let events: Vec<RunEvent> =
+            start_events().into_iter().chain((1..=epochs).flat_map(epoch_events)).chain(end_events()).collect();
+        let lines: String = events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
+        let done = Done::Finished { at: AT.to_owned(), summary: RunState::after(&events) };
+        fs::write(dir.join("header.json"), serde_json::to_string(&header).unwrap()).unwrap();
+        fs::write(dir.join("provenance.json"), "{}").unwrap();
+        fs::write(dir.join("plan.toml"), plan.to_toml()).unwrap();
+        fs::write(dir.join("events.jsonl"), lines).unwrap();
+        fs::write(dir.join("done.json"), serde_json::to_string(&done).unwrap()).unwrap();
+    }
+
+    #[test]
+    #[ignore = "writes a thousand run folders; run it by name to see how long a list takes"]
+    fn a_thousand_runs_of_a_hundred_epochs_are_listed_in_a_fifth_of_a_second() {
+        let runs = tempfile::tempdir().unwrap();
+        (0..1000).for_each(|seed| write_folder(runs.path(), seed, 100));
+        let start = Instant::now();
+        assert_eq!(Registry::reindex(runs.path()).unwrap(), 1000);
+        eprintln!("reindex: {:?}", start.elapsed());
+        let start = Instant::now();
+        let registry = open(runs.path());
+        eprintln!("open: {:?}", start.elapsed());
+        let start = Instant::now();
+        let listed = registry.list(&Filter::default()).unwrap();
+        let elapsed = start.elapsed();
+        eprintln!("list: {elapsed:?}");
+        assert!(listed.len() == 1000 && listed.iter().all(|run| run.counts));
+        assert!(elapsed < Duration::from_millis(200), "{elapsed:?}");
+        let start = Instant::now();
+        assert_eq!(registry.study("large").unwrap().runs.len(), 1000);
+        eprintln!("study: {:?}", start.elapsed());
+    }
+}
