@@ -432,7 +432,7 @@ mod tests {
             frame.push(std::iter::once(Cell::from("a")).chain(probabilities.into_iter().map(Cell::Real)));
         }
         let frame = frame.finish().unwrap();
-        assert_eq!(frame.get_column_names_str(), ["run", "p_0", "p_1", "p_2"]);
+        assert_eq!(frame.get_column_names(), ["run", "p_0", "p_1", "p_2"]);
         assert_eq!(frame.column("p_2").unwrap().f64().unwrap().iter().collect::<Vec<_>>(), [None, Some(0.25), None]);
     }
 
