@@ -15,7 +15,7 @@ impl Registry {
     /// The result of one SQL query over the index; the tables are those of `migrations/`.
     ///
     /// # Errors
-    /// [`RegistryError::NotReadOnly`] for anything but reading, [`RegistryError::Query`] if SQLite refuses the query.
+    /// [`RegistryError::NotReadOnly`] for anything but reading, [`RegistryError::Query`] if `SQLite` refuses the query.
     pub fn query(&self, sql: &str) -> Result<Table, RegistryError> {
         let mut db = self.index.open_read_only()?;
         db.authorizer(Some(authorize)).map_err(|source| RegistryError::Query { source })?;
@@ -31,7 +31,7 @@ impl Registry {
             source => RegistryError::Query { source },
         };
         let mut statement = db.prepare(sql).map_err(failed)?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut table = Table { columns, rows: Vec::new() };
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -42,7 +42,6 @@ impl Registry {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature that SQLite's hook wants")]
 fn authorize(context: AuthContext<'_>) -> Authorization {
     let allowed = match context.action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => true,

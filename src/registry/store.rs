@@ -157,7 +157,7 @@ impl Registry {
     /// Every row of the index as sorted text; equal before and after [`reindex`](Self::reindex).
     ///
     /// # Errors
-    /// Whatever SQLite gives.
+    /// Whatever `SQLite` gives.
     pub fn dump(&self) -> Result<String, RegistryError> {
         self.index.dump()
     }
@@ -203,7 +203,7 @@ fn swap_index(fresh: &Path, runs_dir: &Path) -> Result<(), RegistryError> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use super::super::{Filter, Status, StatusKind};
+    use super::super::{Filter, Status, StatusKind, TrialState};
     use super::*;
 
     fn status(registry: &Registry, run: RunId) -> Status {
@@ -272,17 +272,9 @@ mod tests {
         let trial = registry.trial_state(&key).unwrap();
         assert_eq!(trial.counted.map(|run| run.run), Some(two));
         assert_eq!(registry.list(&Filter { counted: true, ..Filter::default() }).unwrap().len(), 1);
-        assert_eq!(registry.counted(&[key, Digest::of_bytes(b"none")]).unwrap().map_runs(), [Some(two), None]);
-    }
-
-    trait MapRuns {
-        fn map_runs(self) -> Vec<Option<RunId>>;
-    }
-
-    impl MapRuns for Vec<Option<super::super::RunRecord>> {
-        fn map_runs(self) -> Vec<Option<RunId>> {
-            self.into_iter().map(|record| record.map(|record| record.header.run)).collect()
-        }
+        let counted = registry.counted(&[key, Digest::of_bytes(b"none")]).unwrap();
+        let counted: Vec<_> = counted.into_iter().map(|record| record.map(|record| record.header.run)).collect();
+        assert_eq!(counted, [Some(two), None]);
     }
 
     #[test]
@@ -298,7 +290,7 @@ mod tests {
         let trial = registry.trial_state(&key).unwrap();
         assert_eq!((trial.counted, trial.running, trial.resumable, trial.attempts), (None, None, Some(lost_run), 2));
         assert_eq!(trial.failed.len(), 1);
-        assert_eq!(registry.trial_state(&Digest::of_bytes(b"other")).unwrap(), Default::default());
+        assert_eq!(registry.trial_state(&Digest::of_bytes(b"other")).unwrap(), TrialState::default());
     }
 
     #[test]

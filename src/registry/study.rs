@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use super::error::RegistryError;
 use super::files;
 use super::id::{RunId, check_study_name};
+use super::names::nearest;
 use super::provenance::Provenance;
 use super::record::{Header, RunState, Status};
 use super::store::Registry;
-use super::summary::{Filter, RunSummary, nearest};
+use super::summary::{Filter, RunSummary};
 use super::table::{Cell, METRIC_DECIMALS, SECS_DECIMALS, Table};
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Split};
@@ -119,7 +120,7 @@ impl Registry {
     /// # Errors
     /// If a record is damaged.
     pub fn counted(&self, trial_keys: &[Digest]) -> Result<Vec<Option<RunRecord>>, RegistryError> {
-        let counted = |key| Ok(self.trial_state(key)?.counted.map(|found| self.record(found.run, true)).transpose()?);
+        let counted = |key| self.trial_state(key)?.counted.map(|found| self.record(found.run, true)).transpose();
         trial_keys.iter().map(counted).collect()
     }
 

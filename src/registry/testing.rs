@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{BeginRun, Making, Provenance, Registry, RunGuard, SetDigests};
+use super::{BeginRun, Making, Provenance, Registry, RunGuard, RunId, SetDigests};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
@@ -113,7 +113,9 @@ pub(super) fn predictions() -> Vec<Prediction> {
 }
 
 pub(super) fn record_all(guard: &mut RunGuard, events: &[RunEvent]) {
-    events.iter().for_each(|event| guard.record(event).unwrap());
+    for event in events {
+        guard.record(event).unwrap();
+    }
 }
 
 /// Records the epochs `from..=to`.
@@ -130,4 +132,17 @@ pub(super) fn complete(mut guard: RunGuard) {
     guard.write_predictions(&predictions()).unwrap();
     record_all(&mut guard, &[finished]);
     guard.finish().unwrap();
+}
+
+/// Runs of three seconds, the newest last: control 1 finished, treatment 1 failed, control 2 lost.
+pub(super) fn three_runs(runs_dir: &Path) -> [RunId; 3] {
+    let plan = plan("demo");
+    let at = |secs| Registry::open(runs_dir, clock(secs)).unwrap();
+    let finished = begin(&at(1), &plan, 0, 1);
+    let failed = begin(&at(2), &plan, 1, 1);
+    let lost = begin(&at(3), &plan, 0, 2);
+    let ids = [finished.run(), failed.run(), lost.run()];
+    complete(finished);
+    failed.fail("out of memory").unwrap();
+    ids
 }
