@@ -106,7 +106,15 @@ mod tests {
             RegistryError::AmbiguousRun { name: "0".into(), candidates: vec!["00".into(), "01".into()] }.to_string(),
             RegistryError::Ended { run, status: "failed" }.to_string(),
         ];
-        insta::assert_snapshot!(messages.join("\n"), @"");
+        insta::assert_snapshot!(messages.join("\n"), @r"
+        cannot write `runs/trials/00000000000000ff/done.json`
+        the index `runs/registry.sqlite` has schema 9, this augtrial knows up to 1: use a newer augtrial, or rebuild it with `augtrial runs reindex`
+        `runs/trials/00000000000000ff/done.json` holds record format 2, this augtrial knows up to 1: use a newer augtrial
+        `lates` names no run; nearest: latest
+        `zz` names no run
+        `0` names several runs: 00, 01
+        run 00000000000000ff has failed and cannot be resumed: run the trial again for a new attempt
+        ");
     }
 
     #[test]

@@ -1,16 +1,13 @@
 //! The index and the predictions as data frames, written as CSV, Parquet or JSON lines.
 
-use std::fmt::Write as _;
-use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
-use polars::prelude::{
-    AnyValue, Column, CsvWriter, DataFrame, NamedFrom as _, ParquetWriter, PolarsResult, SerWriter as _, Series,
-};
+use polars::prelude::{CsvWriter, ParquetWriter, SerWriter as _};
 
 use super::error::RegistryError;
 use super::files;
+use super::frame::{Frame, Kind, write_json_lines};
 use super::store::Registry;
 use super::summary::{Filter, RunSummary};
 use super::table::Cell;
@@ -237,116 +234,86 @@ fn runs_frame(runs: &[RunSummary]) -> Frame {
     frame
 }
 
-/// Type of a column, stated and not guessed from the first rows: a column without values keeps its type.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Text,
-    Integer,
-    Real,
-    Boolean,
-}
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
 
-enum Values {
-    Text(Vec<Option<String>>),
-    Integer(Vec<Option<i64>>),
-    Real(Vec<Option<f64>>),
-    Boolean(Vec<Option<bool>>),
-}
+    use polars::prelude::{ParquetReader, SerReader as _};
 
-impl Values {
-    fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Text => Self::Text(Vec::new()),
-            Kind::Integer => Self::Integer(Vec::new()),
-            Kind::Real => Self::Real(Vec::new()),
-            Kind::Boolean => Self::Boolean(Vec::new()),
-        }
+    use super::super::testing::*;
+    use super::*;
+
+    fn two_runs(runs_dir: &Path) -> Registry {
+        let registry = open(runs_dir);
+        let plan = plan("demo");
+        complete(begin(&registry, &plan, 0, 1));
+        begin(&registry, &plan, 1, 1).fail("comma, \"quote\"").unwrap();
+        registry
     }
 
-    fn push(&mut self, cell: Cell) {
-        match (self, cell) {
-            (Self::Text(values), Cell::Text(text)) => values.push(Some(text)),
-            (Self::Integer(values), Cell::Integer(integer)) => values.push(Some(integer)),
-            (Self::Real(values), Cell::Real(real)) => values.push(Some(real)),
-            (Self::Boolean(values), Cell::Boolean(boolean)) => values.push(Some(boolean)),
-            (Self::Text(values), Cell::Null) => values.push(None),
-            (Self::Integer(values), Cell::Null) => values.push(None),
-            (Self::Real(values), Cell::Null) => values.push(None),
-            (Self::Boolean(values), Cell::Null) => values.push(None),
-            (_, cell) => unreachable!("a frame's columns have the types of its cells, not {cell:?}"),
-        }
+    #[test]
+    fn every_format_holds_the_same_numbers_to_the_last_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let export = |format, name: &str| {
+            let path = folder.path().join(name);
+            let rows = registry.export(Export::Epochs, &Filter::default(), format, &path).unwrap();
+            assert_eq!(rows, 2 * EPOCHS as usize);
+            path
+        };
+        let expected: Vec<f64> = (1..=EPOCHS).flat_map(|epoch| [1.0 / f64::from(epoch + 2); 2]).collect();
+
+        let mut csv = csv::Reader::from_path(export(ExportFormat::Csv, "epochs.csv")).unwrap();
+        let column = csv.headers().unwrap().iter().position(|name| name == "loss_nats").unwrap();
+        let read: Vec<f64> = csv.records().map(|record| record.unwrap()[column].parse().unwrap()).collect();
+        assert_eq!(read, expected);
+
+        let text = fs::read_to_string(export(ExportFormat::Jsonl, "epochs.jsonl")).unwrap();
+        let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.iter().map(|row| row["loss_nats"].as_f64().unwrap()).collect::<Vec<_>>(), expected);
+        assert_eq!((&rows[0]["split"], &rows[0]["counts"]), (&"train".into(), &true.into()));
+
+        let parquet = export(ExportFormat::Parquet, "epochs.parquet");
+        let frame = ParquetReader::new(File::open(parquet).unwrap()).finish().unwrap();
+        let losses = frame.column("loss_nats").unwrap().f64().unwrap();
+        assert_eq!(losses.into_no_null_iter().collect::<Vec<_>>(), expected);
     }
 
-    fn into_column(self, name: &str) -> Column {
-        let name = name.into();
-        match self {
-            Self::Text(values) => Series::new(name, values),
-            Self::Integer(values) => Series::new(name, values),
-            Self::Real(values) => Series::new(name, values),
-            Self::Boolean(values) => Series::new(name, values),
-        }
-        .into()
-    }
-}
-
-/// A data frame in the making.
-struct Frame {
-    columns: Vec<(String, Values)>,
-    height: usize,
-}
-
-impl Frame {
-    fn new(schema: &[&[(&str, Kind)]]) -> Self {
-        let columns = schema.concat().into_iter().map(|(name, kind)| (name.to_owned(), Values::new(kind))).collect();
-        Self { columns, height: 0 }
+    #[test]
+    fn runs_without_a_result_have_empty_cells_of_the_right_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("runs.parquet");
+        let failed = Filter { status: Some("failed".parse().unwrap()), ..Filter::default() };
+        assert_eq!(registry.export(Export::Runs, &failed, ExportFormat::Parquet, &path).unwrap(), 1);
+        let frame = ParquetReader::new(File::open(&path).unwrap()).finish().unwrap();
+        assert_eq!(frame.column("test_top1").unwrap().f64().unwrap().get(0), None);
+        assert_eq!(frame.column("arm").unwrap().str().unwrap().get(0), Some("flips"));
+        // Nothing at all is still a file with its columns.
+        let none = Filter { study: Some("none".to_owned()), ..Filter::default() };
+        assert_eq!(registry.export(Export::Runs, &none, ExportFormat::Parquet, &path).unwrap(), 0);
+        assert_eq!(ParquetReader::new(File::open(&path).unwrap()).finish().unwrap().width(), 25);
     }
 
-    /// Adds probability columns, empty so far, up to `width` columns in all.
-    fn widen(&mut self, width: usize) {
-        let fixed = self.columns.iter().filter(|(name, _)| !name.starts_with("p_")).count();
-        while self.columns.len() < width {
-            let mut name = String::new();
-            let _infallible = write!(name, "p_{}", self.columns.len() - fixed);
-            self.columns.push((name, Values::Real(vec![None; self.height])));
-        }
+    #[test]
+    fn predictions_come_with_every_class_probability() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("predictions.jsonl");
+        let rows = registry.export(Export::Predictions, &Filter::default(), ExportFormat::Jsonl, &path).unwrap();
+        assert_eq!(rows, 2);
+        let text = fs::read_to_string(&path).unwrap();
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["path"], &first["p_1"]), (&"glass/one.png".into(), &f64::from(0.7_f32).into()));
     }
 
-    /// Adds a row; columns beyond its cells get nothing.
-    fn push(&mut self, cells: impl Iterator<Item = Cell>) {
-        let mut cells = cells.fuse();
-        for (_, values) in &mut self.columns {
-            values.push(cells.next().unwrap_or(Cell::Null));
-        }
-        debug_assert!(cells.next().is_none(), "no more cells than columns");
-        self.height += 1;
-    }
-
-    fn finish(self) -> PolarsResult<DataFrame> {
-        let columns = self.columns.into_iter().map(|(name, values)| values.into_column(&name)).collect();
-        DataFrame::new(self.height, columns)
-    }
-}
-
-/// One object per row. Written here, since polars' own JSON feature brings two more JSON parsers for no more than this.
-fn write_json_lines(frame: &DataFrame, out: &mut impl Write, path: &Path) -> Result<(), RegistryError> {
-    for row in 0..frame.height() {
-        let mut object = serde_json::Map::new();
-        for column in frame.columns() {
-            let value = column.get(row).map_err(|source| RegistryError::Export { path: path.to_owned(), source })?;
-            object.insert(column.name().to_string(), json_of(&value));
-        }
-        writeln!(out, "{}", serde_json::Value::Object(object)).map_err(RegistryError::io("write", path))?;
-    }
-    Ok(())
-}
-
-fn json_of(value: &AnyValue<'_>) -> serde_json::Value {
-    match value {
-        AnyValue::Null => serde_json::Value::Null,
-        AnyValue::Boolean(boolean) => (*boolean).into(),
-        AnyValue::Int64(integer) => (*integer).into(),
-        AnyValue::Float64(real) => (*real).into(),
-        AnyValue::String(text) => (*text).into(),
-        other => unreachable!("frames hold text, integers, reals and booleans, not {other:?}"),
+    #[test]
+    fn an_export_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("missing/runs.csv");
+        let error = registry.export(Export::Runs, &Filter::default(), ExportFormat::Csv, &path).unwrap_err();
+        assert!(error.to_string().contains("missing/runs.csv"), "{error}");
+        assert!(!path.exists());
     }
 }

@@ -1,6 +1,6 @@
 //! Writing to disk so that nothing half-written is ever taken for whole: atomic replacement and a log of whole lines.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,7 @@ where
     let folder = parent(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".new-");
-    if let Some(permissions) = shared_permissions(0o666) {
-        builder.permissions(permissions);
-    }
+    share(&mut builder, 0o666);
     let file = builder.tempfile_in(folder).map_err(RegistryError::io("create a file beside", path))?;
     let mut buffered = io::BufWriter::new(file.as_file());
     write(&mut buffered)?;
@@ -75,19 +73,16 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), RegistryError> {
     Ok(())
 }
 
-/// What the owner's umask leaves of `mode`; `tempfile` would otherwise hide results from everybody else.
-pub(super) fn shared_permissions(mode: u32) -> Option<Permissions> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        Some(Permissions::from_mode(mode))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = mode;
-        None
-    }
+/// Lets others see what the builder makes, as far as the umask does: `tempfile` would hide results from them.
+#[cfg(unix)]
+pub(super) fn share(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    builder.permissions(fs::Permissions::from_mode(mode));
 }
+
+/// Elsewhere what is made inherits its folder's permissions.
+#[cfg(not(unix))]
+pub(super) fn share(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
 /// The folder that `path` is in.
 pub(super) fn parent(path: &Path) -> &Path {
@@ -219,7 +214,7 @@ mod tests {
         fn a_log_cut_anywhere_holds_a_prefix_of_its_lines(
             lines in prop::collection::vec("[a-z]{0,8}", 0..8), cut in 0_usize..80,
         ) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             let cut = cut.min(text.len());
             let read: Vec<_> = whole_lines(&text.as_bytes()[..cut]).collect();
             prop_assert!(read.len() <= lines.len());

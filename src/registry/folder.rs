@@ -109,9 +109,7 @@ impl RunFolder {
         let trials = runs_dir.join(TRIALS);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".new-");
-        if let Some(permissions) = files::shared_permissions(0o777) {
-            builder.permissions(permissions);
-        }
+        files::share(&mut builder, 0o777);
         let draft = builder.tempdir_in(&trials).map_err(RegistryError::io("create a folder in", &trials))?;
         let made = Self { run: header.run, path: draft.path().to_owned() };
         let lock = made.lock()?;

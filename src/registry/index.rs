@@ -1,4 +1,4 @@
-//! The SQLite index `runs/registry.sqlite`: opening, migrations, transactions, and bringing it up to date with the folders.
+//! The `SQLite` index `runs/registry.sqlite`: opening, migrations, transactions, and bringing it up to date with the folders.
 //!
 //! Write-ahead log, full synchronisation, immediate transactions and a long busy timeout: several processes may write,
 //! and none loses what it was told is written (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/lang_transaction.html>).
@@ -31,7 +31,7 @@ impl Index {
     /// Opens or creates the index, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`RegistryError::NewerIndex`] if a newer augtrial made it; else whatever SQLite gives.
+    /// [`RegistryError::NewerIndex`] if a newer augtrial made it; else whatever `SQLite` gives.
     pub fn open(path: &Path) -> Result<Self, RegistryError> {
         let failed = |source| RegistryError::Index { path: path.to_owned(), source };
         let db = Connection::open(path).map_err(failed)?;
@@ -93,7 +93,7 @@ impl Index {
     /// Runs `work` in one immediate transaction.
     ///
     /// # Errors
-    /// Whatever `work` or SQLite gives; nothing of it is then written.
+    /// Whatever `work` or `SQLite` gives; nothing of it is then written.
     pub fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, RegistryError> {
         let path = &self.path;
         let failed = |source| RegistryError::Index { path: path.clone(), source };

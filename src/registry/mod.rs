@@ -1,12 +1,14 @@
-//! The record of every run: folders are the record, SQLite is the index.
+//! The record of every run: folders are the record, `SQLite` is the index.
 
 mod diff;
 mod error;
 mod export;
 mod files;
 mod folder;
+mod frame;
 mod id;
 mod index;
+mod names;
 mod provenance;
 mod query;
 mod record;
@@ -16,6 +18,8 @@ mod store;
 mod study;
 mod summary;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use diff::{Difference, MetricPair, RunDiff};
 pub use error::RegistryError;

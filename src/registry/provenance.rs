@@ -15,7 +15,7 @@ pub struct Provenance {
     pub augtrial_version: String,
     /// State of the working directory; absent where it is no git checkout.
     pub git: Option<GitState>,
-    /// What trains: names and versions, such as LibTorch's.
+    /// What trains: names and versions, such as `LibTorch`'s.
     pub backend: BTreeMap<String, String>,
     pub host: String,
     pub os: String,
@@ -230,7 +230,7 @@ mod tests {
     fn leaves_are_named_by_their_path() {
         let backend = [("libtorch".to_owned(), "2.13.0".to_owned())].into();
         let git = Some(GitState { commit: "abc".to_owned(), dirty: None });
-        let leaves = Provenance { backend, git, ..Provenance::default() }.leaves();
+        let leaves = Provenance { git, backend, ..Provenance::default() }.leaves();
         assert_eq!(leaves["backend.libtorch"], "2.13.0");
         assert_eq!(leaves["git.commit"], "abc");
         assert!(!leaves.contains_key("git.dirty"));

@@ -81,7 +81,9 @@ impl RunState {
     #[must_use]
     pub fn after(events: &[RunEvent]) -> Self {
         let mut state = Self::default();
-        events.iter().for_each(|event| state.apply(event));
+        for event in events {
+            state.apply(event);
+        }
         state
     }
 

@@ -94,7 +94,7 @@ pub(super) fn insert_run(db: &Connection, header: &Header, provenance: &Provenan
     Ok(())
 }
 
-/// SQLite's integers are signed; so are TOML's, where every seed comes from.
+/// `SQLite`'s integers are signed; so are TOML's, where every seed comes from.
 fn seed_to_sql(seed: u64) -> Result<i64> {
     i64::try_from(seed).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }

@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use super::error::RegistryError;
 use super::files;
 use super::id::{RunId, check_study_name};
+use super::names::nearest;
 use super::provenance::Provenance;
 use super::record::{Header, RunState, Status};
 use super::store::Registry;
-use super::summary::{Filter, RunSummary, nearest};
+use super::summary::{Filter, RunSummary};
 use super::table::{Cell, METRIC_DECIMALS, SECS_DECIMALS, Table};
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Split};
@@ -119,7 +120,7 @@ impl Registry {
     /// # Errors
     /// If a record is damaged.
     pub fn counted(&self, trial_keys: &[Digest]) -> Result<Vec<Option<RunRecord>>, RegistryError> {
-        let counted = |key| Ok(self.trial_state(key)?.counted.map(|found| self.record(found.run, true)).transpose()?);
+        let counted = |key| self.trial_state(key)?.counted.map(|found| self.record(found.run, true)).transpose();
         trial_keys.iter().map(counted).collect()
     }
 
@@ -260,5 +261,94 @@ impl RunRecord {
             table.push(vec![field.into(), value.into()]);
         }
         table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn a_study_has_its_newest_plan_and_all_runs_by_arm_seed_and_attempt() {
+        let runs = tempfile::tempdir().unwrap();
+        let old = plan("demo");
+        let mut new = plan("demo");
+        new.study.alpha = 0.01;
+        let at = |secs| Registry::open(runs.path(), clock(secs)).unwrap();
+        complete(begin(&at(1), &old, 0, 2));
+        complete(begin(&at(1), &old, 0, 1));
+        begin(&at(1), &plan("other"), 0, 1).fail("on purpose").unwrap();
+        complete(begin(&at(2), &new, 1, 1));
+        let registry = at(3);
+
+        let study = registry.study("demo").unwrap();
+        assert_eq!((study.plan, study.plan_toml), (new.digest(), new.to_toml()));
+        let trials: Vec<_> = study.runs.iter().map(|run| (run.header.arm.as_str(), run.header.seed)).collect();
+        assert_eq!(trials, [("flips", 1), ("plain", 1), ("plain", 2)]);
+        assert!(study.runs.iter().all(|run| run.counts && run.state.test.is_some()));
+        assert_eq!(registry.plan_toml(&old.digest()).unwrap(), Some(old.to_toml()));
+
+        let studies = registry.studies().unwrap();
+        let counts: Vec<_> = studies.iter().map(|s| (s.study.as_str(), s.runs, s.finished, s.failed, s.arms)).collect();
+        assert_eq!(counts, [("demo", 3, 3, 0, 2), ("other", 1, 0, 1, 1)]);
+    }
+
+    #[test]
+    fn an_unknown_study_gives_the_nearest_name() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        begin(&registry, &plan("trashnet"), 0, 1).fail("on purpose").unwrap();
+        let error = registry.study("trashnett").unwrap_err();
+        insta::assert_snapshot!(error.to_string(), @"there is no study `trashnett`; nearest: trashnet");
+    }
+
+    #[test]
+    fn what_a_study_leaves_is_kept_by_plan_and_inside_the_store() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        let (one, two) = (Digest::of_bytes(b"one"), Digest::of_bytes(b"two"));
+        let path = registry.write_study("demo", &one, &vec![1, 2]).unwrap();
+        assert_eq!(path, runs.path().join("studies/demo").join(one.short()).join("study.json"));
+        registry.write_study("demo", &one, &vec![3]).unwrap();
+        assert_eq!(registry.read_study::<Vec<u32>>("demo", &one).unwrap(), Some(vec![3]));
+        assert_eq!(registry.read_study::<Vec<u32>>("demo", &two).unwrap(), None);
+        for name in ["../up", "a/b", "", ".."] {
+            assert!(matches!(registry.write_study(name, &one, &1), Err(RegistryError::StudyName(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_and_a_difference_are_shown_as_tables() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        let mut plan = plan("demo");
+        complete(begin(&registry, &plan, 0, 1));
+        let a = registry.resolve("latest").unwrap().to_string();
+        plan.classifier.batch_size = 16;
+        begin(&registry, &plan, 1, 1).fail("on purpose").unwrap();
+        let failed = &registry.list(&Filter { arm: Some("flips".to_owned()), ..Filter::default() }).unwrap()[0];
+
+        let tables = registry.show(&a).unwrap().tables();
+        let curves = &tables.iter().find(|(title, _)| *title == "epochs").unwrap().1;
+        let last: Vec<_> = curves.rows[2].iter().map(Cell::to_string).collect();
+        assert_eq!(last, ["3", "0.2", "0.8", "0.2", "0.8", "0.01", "15"]);
+
+        let diff = registry.diff(&a, &failed.run.to_string()).unwrap();
+        let batch = super::super::Difference {
+            path: "classifier.batch_size".to_owned(),
+            a: Some("32".to_owned()),
+            b: Some("16".to_owned()),
+        };
+        assert_eq!(diff.plan, [batch]);
+        assert!(diff.environment.is_empty());
+        let trial: Vec<_> = diff.trial.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(trial, ["arm", "trial_key"]);
+        let top1 = diff.metrics.iter().find(|pair| pair.metric == "test_top1").unwrap();
+        assert_eq!((top1.a, top1.b), (Some(2.0 / 3.0), None));
+        assert_eq!(
+            diff.tables().iter().map(|(title, _)| *title).collect::<Vec<_>>(),
+            ["trial", "plan", "environment", "metrics"]
+        );
     }
 }
