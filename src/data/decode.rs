@@ -183,4 +183,4 @@ fn over_white(image: DynamicImage) -> RgbImage {
 
 #[cfg(test)]
 #[path = "decode_tests.rs"]
-mod tests;
+pub(super) mod tests;
