@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -371,7 +372,7 @@ fn the_class_table_compares_what_was_read_with_what_was_declared() {
     assert_eq!(rows, [("a", 2, Some(-1), 0), ("b", 1, Some(0), 1)]);
     assert_eq!((table.total.read, table.total.declared, table.total.quarantined), (3, Some(4), 1));
     assert_eq!((table.unknown.get("z"), table.ignored), (Some(&5), 1));
-    assert_eq!(ClassTable::new(&manifest, &Default::default()).total.declared, None);
+    assert_eq!(ClassTable::new(&manifest, &BTreeMap::new()).total.declared, None);
 }
 
 #[test]
