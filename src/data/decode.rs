@@ -5,7 +5,7 @@
 //!
 //! Nothing is allocated on the word of a header: its pixel count is bounded first. A JPEG must be complete, ending with
 //! its end-of-image marker (ITU-T T.81, B.1.1.3), and [`check`] decodes it strictly; the usual decoders fill what is
-//! missing with grey and say nothing.
+//! missing with grey and say nothing. Damage that leaves valid codes and markers cannot be told from a picture.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read as _};
@@ -183,4 +183,4 @@ fn over_white(image: DynamicImage) -> RgbImage {
 
 #[cfg(test)]
 #[path = "decode_tests.rs"]
-mod tests;
+pub(super) mod tests;

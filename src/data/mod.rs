@@ -17,3 +17,6 @@ pub mod source;
 pub mod split;
 pub mod stat;
 pub mod verify;
+
+#[cfg(test)]
+mod trashnet_tests;

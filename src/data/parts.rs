@@ -68,6 +68,9 @@ impl<'a> Deref for Sources<'a> {
     }
 }
 
+/// An image and its part.
+type Placed<'a> = (&'a ImageRecord, Split);
+
 impl Partition {
     /// Divides the images by source as `rule` says.
     ///
@@ -112,7 +115,7 @@ impl Partition {
         }
     }
 
-    fn collect(mut placed: Vec<(&ImageRecord, Split)>, withheld: Vec<Withheld>) -> Self {
+    fn collect(mut placed: Vec<Placed<'_>>, withheld: Vec<Withheld>) -> Self {
         placed.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
         let of = |part| placed.iter().filter(|&&(_, split)| split == part).map(|&(image, _)| image.clone()).collect();
         let images: Vec<ImageRecord> = of(Split::Train);
@@ -126,16 +129,17 @@ impl Partition {
     }
 }
 
-fn placed<'a>(images: &[&'a ImageRecord], units: &[Unit], parts: &[Split]) -> Vec<(&'a ImageRecord, Split)> {
+fn placed<'a>(images: &[&'a ImageRecord], units: &[Unit], parts: &[Split]) -> Vec<Placed<'a>> {
     let members = units.iter().zip(parts).flat_map(|(unit, &part)| unit.members.iter().map(move |&i| (i, part)));
     members.map(|(i, part)| (images[i], part)).collect()
 }
 
+/// Also finds the first image that has no part at all.
 fn refuse_straddling_groups(manifest: &Manifest) -> Result<(), SplitError> {
     let mut first: BTreeMap<&str, (&str, Split)> = BTreeMap::new();
     for image in &manifest.images {
-        let Some(group) = &image.group else { continue };
         let split = assigned(image)?;
+        let Some(group) = &image.group else { continue };
         let (path, other) = *first.entry(group).or_insert((&image.path, split));
         if other != split {
             return Err(SplitError::GroupStraddles {
@@ -149,7 +153,7 @@ fn refuse_straddling_groups(manifest: &Manifest) -> Result<(), SplitError> {
 }
 
 /// Keeps of every unit what is in its last part: test before validation before train.
-fn withhold_twins(manifest: &Manifest) -> Result<(Vec<(&ImageRecord, Split)>, Vec<Withheld>), SplitError> {
+fn withhold_twins(manifest: &Manifest) -> Result<(Vec<Placed<'_>>, Vec<Withheld>), SplitError> {
     let images: Vec<&ImageRecord> = manifest.images.iter().collect();
     let mut kept = Vec::with_capacity(images.len());
     let mut withheld = Vec::new();

@@ -260,4 +260,4 @@ fn part_sizes(n: i64, shares: Shares) -> [i64; 3] {
 
 #[cfg(test)]
 #[path = "split_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -60,7 +60,7 @@ fn refuse_empty_classes(source: &Source, manifest: &Manifest) -> Result<(), Inge
         return Ok(());
     };
     let mut quarantined = manifest.quarantined.iter().filter(|file| file.class == Some(empty as u32)).peekable();
-    let left_out = match quarantined.peek().cloned() {
+    let left_out = match quarantined.peek().copied() {
         None => "none was found".to_owned(),
         Some(first) => format!("{} quarantined; {}: {}", quarantined.count(), first.path, first.reason),
     };
