@@ -10,6 +10,8 @@ mod erase;
 mod geometric;
 mod mix;
 mod noise;
+#[cfg(test)]
+mod properties;
 mod raster;
 #[cfg(test)]
 mod reference;
