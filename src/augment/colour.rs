@@ -97,3 +97,35 @@ fn look_up(image: &mut RgbImage, function: impl Fn(f32) -> f32) {
 fn grey([red, green, blue]: Rgb8) -> u8 {
     ((2989 * u32::from(red) + 5870 * u32::from(green) + 1140 * u32::from(blue)) / 10_000) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::seed::{Purpose, StudySeed};
+
+    #[test]
+    fn a_jitter_draws_within_its_strengths_and_in_every_order() {
+        let jitter = ColorJitter { brightness: 0.4, contrast: 1.5, saturation: 0.2, hue: 0.1 };
+        let mut orders = BTreeSet::new();
+        for index in 0..1000 {
+            let drawn = draw(&jitter, &mut StudySeed(1).stream(Purpose::Gallery, index));
+            let order = drawn.map(|adjustment| match adjustment.expect("no strength is zero") {
+                Adjustment::Brightness(factor) => (0, (0.6..=1.4).contains(&factor)),
+                Adjustment::Contrast(factor) => (1, (0.0..=2.5).contains(&factor)),
+                Adjustment::Saturation(factor) => (2, (0.8..=1.2).contains(&factor)),
+                Adjustment::Hue(turns) => (3, (-0.1..=0.1).contains(&turns)),
+            });
+            assert!(order.iter().all(|(_, within)| *within), "{drawn:?}");
+            orders.insert(order.map(|(which, _)| which));
+        }
+        assert_eq!(orders.len(), 24);
+    }
+
+    #[test]
+    fn a_jitter_without_strength_does_nothing() {
+        let drawn = draw(&ColorJitter::default(), &mut StudySeed(1).stream(Purpose::Gallery, 0));
+        assert!(drawn.iter().all(Option::is_none));
+    }
+}

@@ -127,3 +127,65 @@ pub fn resize(image: &RgbImage, width_px: u32, height_px: u32) -> RgbImage {
     Resizer::new().resize(&source, &mut resized, &options).expect("both images are RGB");
     RgbImage::from_raw(width_px, height_px, resized.into_vec()).expect("an RGB image has three bytes a pixel")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::seed::{Purpose, StudySeed};
+
+    fn stream(index: u64) -> Stream {
+        StudySeed(3).stream(Purpose::Gallery, index)
+    }
+
+    /// Where the one white pixel of a black image ends up, if it is still seen.
+    fn moved_to(augmenter: &dyn Augmenter, index: u64) -> Option<(u32, u32)> {
+        let mut image = RgbImage::new(20, 12);
+        image.put_pixel(10, 6, image::Rgb([255; 3]));
+        let moved = augmenter.apply(image, &mut stream(index));
+        moved.enumerate_pixels().find(|(_, _, pixel)| pixel.0 == [255; 3]).map(|(x, y, _)| (x, y))
+    }
+
+    #[test]
+    fn a_shift_reaches_every_offset_up_to_its_share_of_each_side() {
+        let shift = Shift { x: 0.1, y: 0.25, fill: Fill::default() };
+        let seen: BTreeSet<_> = (0..1000).filter_map(|index| moved_to(&shift, index)).collect();
+        let expected = (8..=12).flat_map(|x| (3..=9).map(move |y| (x, y))).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_padded_crop_reaches_every_place() {
+        let crop = RandomCrop { padding_px: 2, fill: Fill::default() };
+        let seen: BTreeSet<_> = (0..1000).filter_map(|index| moved_to(&crop, index)).collect();
+        let expected = (8..=12).flat_map(|x| (4..=8).map(move |y| (x, y))).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn where_no_crop_fits_it_is_the_largest_centred_one_within_the_ratio() {
+        let of = RandomResizedCrop { scale: [1.0, 1.0], ..RandomResizedCrop::default() };
+        let wide = Rect { left_px: 27, top_px: 0, width_px: 5, height_px: 4 };
+        assert_eq!(draw_crop(&of, 60, 4, &mut stream(0)), wide);
+        let tall = Rect { left_px: 0, top_px: 27, width_px: 4, height_px: 5 };
+        assert_eq!(draw_crop(&of, 4, 60, &mut stream(0)), tall);
+    }
+
+    #[test]
+    fn a_crop_has_the_asked_share_of_the_area_and_the_asked_shape() {
+        let of = RandomResizedCrop { scale: [0.1, 0.5], ratio: [0.5, 2.0], ..RandomResizedCrop::default() };
+        let shares: Vec<f64> = (0..2000)
+            .map(|index| {
+                let rect = draw_crop(&of, 400, 400, &mut stream(index));
+                let (width, height) = (f64::from(rect.width_px), f64::from(rect.height_px));
+                assert!((0.49..2.03).contains(&(width / height)), "{rect:?}");
+                width * height / 160_000.0
+            })
+            .collect();
+        assert!(shares.iter().all(|share| (0.098..0.502).contains(share)));
+        // All of these fit into a square, so that none is drawn again: half of the interval, four standard errors.
+        let small = shares.iter().filter(|&&share| share < 0.3).count() as f64 / 2000.0;
+        assert!((small - 0.5).abs() < 0.045, "{small}");
+    }
+}

@@ -105,6 +105,22 @@ fn rows_mut(image: &mut RgbImage, rect: Rect) -> impl Iterator<Item = &mut [Rgb8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed::{Purpose, StudySeed};
+
+    #[test]
+    fn an_erased_rectangle_has_the_asked_area_and_shape_and_is_smaller_than_the_image() {
+        let of = RandomErasing { scale: [0.1, 0.3], ratio: [0.5, 2.0], ..RandomErasing::default() };
+        for index in 0..500 {
+            let mut rng = StudySeed(1).stream(Purpose::Gallery, index);
+            let rect = draw_rectangle(&of, 200, 100, &mut rng).expect("many rectangles fit");
+            let (width, height) = (f64::from(rect.width_px), f64::from(rect.height_px));
+            assert!(rect.is_within(200, 100) && rect.width_px < 200 && rect.height_px < 100);
+            assert!((0.097..0.303).contains(&(width * height / 20_000.0)), "{rect:?}");
+            assert!((0.48..2.06).contains(&(height / width)), "{rect:?}");
+        }
+        let whole = RandomErasing { scale: [1.0, 1.0], ratio: [0.5, 0.5], ..of };
+        assert_eq!(draw_rectangle(&whole, 200, 100, &mut StudySeed(1).stream(Purpose::Gallery, 0)), None);
+    }
 
     #[test]
     fn a_hole_of_odd_side_is_centred_and_one_of_even_side_leans_up_and_left() {

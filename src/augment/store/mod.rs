@@ -1,4 +1,7 @@
-//! Materialised sets of derived images, addressed by content: `<sets>/<digest>/manifest.jsonl` and `images/`.
+//! Materialised sets of derived images, addressed by content.
+//!
+//! `<sets>/<digest>/` holds `manifest.jsonl` and `images/`. Beside it, `<digest>.partial/` is the same set in the making,
+//! and `<digest>.lock` is held, by the system's file lock, while someone makes it; as a file it means nothing.
 
 mod draft;
 mod error;
