@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::plan::arm::Role;
 use crate::plan::dataset::Protocol;
 use crate::progress::{human_bytes, human_duration};
-use crate::stats::smallest_p;
+use crate::stats::{pairs_to_reach, smallest_reachable_p};
 use crate::study::{Options, Preview, TimeBasis, TrialStatus, preview};
 
 pub(super) fn plan(args: &PlanArgs, global: &Global) -> Result<(), CliError> {
@@ -131,12 +131,12 @@ fn reachable(plan: &Plan) -> String {
     if contrasts == 0 {
         return "no contrast is declared: the study describes, and tests nothing".to_owned();
     }
-    let reachable = smallest_p(seeds, contrasts);
+    let reachable = smallest_reachable_p(seeds, contrasts);
     let verdict = if reachable <= plan.study.alpha {
         String::new()
     } else {
-        let needed = (seeds..).find(|&n| smallest_p(n, contrasts) <= plan.study.alpha).unwrap_or(seeds);
-        format!("; the exact test needs {needed} seeds, until then look at the intervals")
+        pairs_to_reach(plan.study.alpha, contrasts)
+            .map_or_else(|_| String::new(), |n| format!("; the exact test needs {n} seeds, until then look at the intervals"))
     };
     format!(
         "smallest reachable p: {reachable:.4} two-sided, exact sign-flip, {seeds} seeds, Holm over {contrasts} \

@@ -47,6 +47,6 @@ fn export(registry: &Registry, table: ExportTable, file: &Path) -> Result<(), Cl
         ExportTable::Epochs => Export::Epochs,
         ExportTable::Predictions => Export::Predictions,
     };
-    let rows = registry.export(what, format, &Filter::default(), file)?;
+    let rows = registry.export(what, &Filter::default(), format, file)?;
     line(format_args!("wrote {rows} rows to {}", file.display()))
 }

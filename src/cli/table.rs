@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 /// A table with a header; columns whose cells are all numbers are aligned to the right.
 pub(super) fn table<S: ToString>(header: &[&str], rows: &[Vec<S>]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().copied());
     for row in rows {
         table.add_row(row.iter().map(ToString::to_string));

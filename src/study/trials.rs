@@ -206,8 +206,8 @@ impl BatchMix for Mixing {
             images: batch.pixels,
             targets: batch.targets,
             len: batch.samples,
-            width_px: batch.size.width_px as usize,
-            height_px: batch.size.height_px as usize,
+            width_px: batch.width_px,
+            height_px: batch.height_px,
         };
         self.0.apply(&mut batch, rng);
     }
