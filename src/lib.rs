@@ -5,3 +5,5 @@ pub mod digest;
 pub mod events;
 pub mod plan;
 pub mod seed;
+#[cfg(feature = "torch")]
+pub mod train;
