@@ -1,6 +1,6 @@
 //! Weights and inputs by formula, the twin of `uniform` and `recipe` in `tests/fixtures/resnet/make_resnet.py`.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::train::resnet::ResNet;
 
@@ -24,8 +24,8 @@ pub fn uniform(name: &str, size: &[i64], centre: f64, reach: f64) -> Tensor {
     Tensor::from_slice(&(0..count).map(value).collect::<Vec<f32>>()).view(size)
 }
 
-/// Overwrites every tensor of a network.
-pub fn fill(network: &ResNet) {
+/// Overwrites every tensor of a network, which then computes in `kind`.
+pub fn fill(network: &ResNet, kind: Kind) {
     for named in network.named_tensors() {
         let size = named.tensor.size();
         let (centre, reach) = match (size.as_slice(), named.name.as_str()) {
@@ -35,6 +35,10 @@ pub fn fill(network: &ResNet) {
             _ => (0.0, 0.1),
         };
         let values = uniform(&named.name, &size, centre, reach);
-        tch::no_grad(|| named.tensor.shallow_clone().copy_(&values));
+        tch::no_grad(|| {
+            let mut target = named.tensor.shallow_clone();
+            target.set_data(&target.to_kind(kind));
+            target.copy_(&values);
+        });
     }
 }
