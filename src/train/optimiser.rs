@@ -92,7 +92,8 @@ impl Optimiser {
 /// One step of stochastic gradient descent on `w`, in place; `m` is the momentum buffer, zero before the first step.
 fn sgd(rule: &Sgd, learning_rate: f64, w: &mut Tensor, gradient: &Tensor, m: &mut Tensor) {
     // g <- g + decay * w
-    let g = if rule.weight_decay == 0.0 { gradient.shallow_clone() } else { gradient + &*w * rule.weight_decay };
+    let mut g = &*w * rule.weight_decay;
+    g += gradient;
     // m <- momentum * m + g
     *m *= rule.momentum;
     *m += &g;

@@ -43,10 +43,10 @@ impl HostTensor {
     pub fn of(tensor: &Tensor) -> Self {
         // `contiguous` undoes channels-last: files and digests hold row-major values.
         let tensor = tensor.detach().to_device(tch::Device::Cpu).to_kind(Kind::Float).contiguous();
-        let mut values = vec![0.0_f32; tensor.numel()];
-        tensor.copy_data(&mut values, tensor.numel());
-        let shape = tensor.size().iter().map(|&n| n as usize).collect();
-        Self { shape, bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect() }
+        const { assert!(cfg!(target_endian = "little"), "files and digests hold little-endian values") };
+        let mut bytes = vec![0; tensor.numel() * size_of::<f32>()];
+        tensor.copy_data_u8(&mut bytes, tensor.numel());
+        Self { shape: tensor.size().iter().map(|&n| n as usize).collect(), bytes }
     }
 
     /// Reads a view of a safetensors file; every floating type is converted to f32.

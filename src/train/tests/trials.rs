@@ -2,20 +2,17 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use image::RgbImage;
-use rand::RngExt as _;
-
+use super::images::{CLASSES, Jitter, Neighbours, SIDE_PX, samples};
 use crate::clock::Clock;
-use crate::data::pixels::{PixelBlock, PixelStore};
-use crate::data::samples::{EvaluationSet, Sample, TrainingSet};
+use crate::data::samples::{EvaluationSet, TrainingSet};
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Observer, RunEvent, Split, StepProgress};
 use crate::plan::classifier::{AdamW, Budget, Classifier, Constant, EpochRule, Optimizer, Schedule, Sgd};
-use crate::seed::{Purpose, Stream, StudySeed};
-use crate::train::batches::{BatchMix, SampleTransform, SoftBatch, Unchanged};
+use crate::seed::StudySeed;
+use crate::train::batches::{BatchMix, SampleTransform, Unchanged};
+use crate::train::device::set_threads;
 use crate::train::error::TrainError;
 use crate::train::preprocess::InputSize;
 use crate::train::resnet::{Branch, Layout};
@@ -24,66 +21,8 @@ use crate::train::trial::{TrialOutcome, run_with_layout};
 
 /// ResNet18 with an eighth of the channels: every shape of the real one, in milliseconds.
 const LAYOUT: Layout = Layout { branch: Branch::Basic, depths: [2, 2, 2, 2], width: 8 };
-const SIDE_PX: u32 = 40;
-const CLASSES: usize = 4;
-
-/// `count` images of four classes: a bright quarter on noise, which quarter is the class.
-fn samples(part: &str, count: usize) -> (Vec<Sample>, PixelStore) {
-    let mut bytes = Vec::new();
-    let mut samples = Vec::new();
-    let stream_seed = part.bytes().fold(0, |seed, byte| seed * 31 + u64::from(byte));
-    for index in 0..count {
-        let label = index % CLASSES;
-        let mut rng = StudySeed(stream_seed).stream(Purpose::Render, index as u64);
-        let half = SIDE_PX / 2;
-        let image = RgbImage::from_fn(SIDE_PX, SIDE_PX, |x, y| {
-            let quarter = (u32::from(x >= half) + 2 * u32::from(y >= half)) as usize;
-            let bright = if quarter == label { 110 } else { 0 };
-            image::Rgb(std::array::from_fn(|_| rng.random_range(0..140) + bright))
-        });
-        let digest = Digest::of_bytes(image.as_raw());
-        bytes.extend_from_slice(image.as_raw());
-        samples.push(Sample {
-            pixels: index,
-            label: label as u32,
-            image: digest,
-            source: digest,
-            path: format!("{part}/{index}.png"),
-            derived: false,
-        });
-    }
-    let mut store = PixelStore::new(SIDE_PX, SIDE_PX);
-    store.push(Arc::new(PixelBlock::from_memory(SIDE_PX, SIDE_PX, bytes)));
-    (samples, store)
-}
-
-/// Brightness by a random amount: uses the stream, so that a wrong stream shows.
-struct Jitter;
-
-impl SampleTransform for Jitter {
-    fn apply(&self, mut image: RgbImage, rng: &mut Stream) -> RgbImage {
-        let shift = rng.random_range(0..40);
-        image.iter_mut().for_each(|value| *value = value.saturating_add(shift));
-        image
-    }
-}
-
-/// `MixUp` of each image with its neighbour, half and half on average.
-struct Neighbours;
-
-impl BatchMix for Neighbours {
-    fn mix(&self, batch: SoftBatch<'_>, rng: &mut Stream) {
-        let share: f32 = rng.random();
-        for values in [batch.pixels, batch.targets] {
-            let row = values.len() / batch.samples;
-            let original = values.to_vec();
-            for (index, value) in values.iter_mut().enumerate() {
-                let other = original[(index + row) % original.len()];
-                *value = share * *value + (1.0 - share) * other;
-            }
-        }
-    }
-}
+/// Not the stored size, so that images are resized.
+const INPUT: InputSize = InputSize { width_px: SIDE_PX, height_px: SIDE_PX - 4 };
 
 /// A trial that the tests vary.
 struct Case {
@@ -94,6 +33,7 @@ struct Case {
     study_seed: u64,
     seed: u64,
     workers: usize,
+    input: InputSize,
     transforms: &'static dyn SampleTransform,
     mix: Option<&'static dyn BatchMix>,
     recipe: Digest,
@@ -127,6 +67,7 @@ impl Case {
             study_seed: 1,
             seed: 1,
             workers: 2,
+            input: INPUT,
             transforms: &Jitter,
             mix: None,
             recipe: Digest::of_bytes(b"recipe"),
@@ -140,12 +81,13 @@ impl Case {
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<TrialOutcome, TrainError> {
+        set_threads(1); // of small networks, more threads only wait for one another
         let spec = TrialSpec {
             study_seed: StudySeed(self.study_seed),
             seed: self.seed,
             classifier: &self.classifier,
             classes: CLASSES,
-            input: InputSize { width_px: SIDE_PX, height_px: SIDE_PX - 4 },
+            input: self.input,
             pretrained: None,
             training: &self.training,
             validation: &self.validation,
@@ -448,4 +390,12 @@ fn what_could_only_fail_later_is_refused_at_once() {
     let mut case = Case::new(Budget::Epochs(1));
     case.classifier.input.eval_resize_px = Some(20);
     assert!(message(&case).contains("too small for the centre crop"));
+
+    // 17 samples in batches of 8 leave one, and 32 px are one value per channel at the end of the network.
+    let mut case = Case::new(Budget::Epochs(1));
+    case.training = with(17);
+    case.input = InputSize { width_px: 32, height_px: 32 };
+    assert!(message(&case).contains("remainder of 1 for 17 samples"));
+    case.input.height_px = 33;
+    assert!(case.run().0.is_ok());
 }
