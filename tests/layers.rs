@@ -24,11 +24,38 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "study",
         &[
-            "augment", "clock", "compare", "data", "diffusion", "digest", "events", "plan", "progress", "registry", "report",
-            "seed", "stats", "train",
+            "augment",
+            "clock",
+            "compare",
+            "data",
+            "diffusion",
+            "digest",
+            "events",
+            "plan",
+            "progress",
+            "registry",
+            "report",
+            "seed",
+            "stats",
+            "train",
         ],
     ),
-    ("cli", &["study", "progress", "report", "registry", "plan", "data", "diffusion", "clock", "seed", "stats", "diagnostic"]),
+    (
+        "cli",
+        &[
+            "study",
+            "progress",
+            "report",
+            "registry",
+            "plan",
+            "data",
+            "diffusion",
+            "clock",
+            "seed",
+            "stats",
+            "diagnostic",
+        ],
+    ),
 ];
 
 /// The places where `unsafe` is allowed, and why it is there is written in them.
