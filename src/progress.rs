@@ -131,12 +131,7 @@ impl Stage<'_> {
         let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
         let left = Duration::from_secs_f64((total.saturating_sub(done) as f64 / rate.max(1e-9)).min(1e9));
         let message = if message.is_empty() { String::new() } else { format!(", {message}") };
-        eprintln!(
-            "{}: {done}/{total} {} ({rate:.1}/s, {} left{message})",
-            self.name,
-            self.unit,
-            human_duration(left)
-        );
+        eprintln!("{}: {done}/{total} {} ({rate:.1}/s, {} left{message})", self.name, self.unit, human_duration(left));
     }
 }
 

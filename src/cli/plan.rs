@@ -135,8 +135,10 @@ fn reachable(plan: &Plan) -> String {
     let verdict = if reachable <= plan.study.alpha {
         String::new()
     } else {
-        pairs_to_reach(plan.study.alpha, contrasts)
-            .map_or_else(|_| String::new(), |n| format!("; the exact test needs {n} seeds, until then look at the intervals"))
+        pairs_to_reach(plan.study.alpha, contrasts).map_or_else(
+            |_| String::new(),
+            |n| format!("; the exact test needs {n} seeds, until then look at the intervals"),
+        )
     };
     format!(
         "smallest reachable p: {reachable:.4} two-sided, exact sign-flip, {seeds} seeds, Holm over {contrasts} \

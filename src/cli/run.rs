@@ -46,11 +46,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
 }
 
 fn options(args: &RunArgs) -> Options {
-    Options {
-        arms: args.arms.clone(),
-        never_resume: args.resume == Resume::Never,
-        retry_failed: args.retry_failed,
-    }
+    Options { arms: args.arms.clone(), never_resume: args.resume == Resume::Never, retry_failed: args.retry_failed }
 }
 
 /// Makes LibTorch's threads sleep while they wait, unless the user decided otherwise: spinning on shared cores costs a

@@ -27,7 +27,6 @@ fn is_number(cell: &str) -> bool {
 /// A table of the registry.
 pub(super) fn table_of(found: &crate::registry::Table) -> Table {
     let header: Vec<_> = found.columns.iter().map(String::as_str).collect();
-    let rows: Vec<Vec<String>> =
-        found.rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
+    let rows: Vec<Vec<String>> = found.rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
     table(&header, &rows)
 }

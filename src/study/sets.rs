@@ -57,8 +57,9 @@ fn refuse_unbuilt(arm: &Arm) -> Result<(), StudyError> {
         None => Ok(()),
         Some(_) => Err(StudyError::Arm {
             arm: arm.name.clone(),
-            problem: "this version plans `edit` steps but cannot make their images yet; run the other arms with `--arm`"
-                .to_owned(),
+            problem:
+                "this version plans `edit` steps but cannot make their images yet; run the other arms with `--arm`"
+                    .to_owned(),
         }),
     }
 }

@@ -1,7 +1,7 @@
 //! Every trial of a study, seed by seed: skipped if it has a result, continued if it was interrupted, else begun.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::arms::ReadyArm;
 use super::{Context, Options, Outcome, StudyData, StudyError, provenance};
@@ -13,7 +13,10 @@ use crate::plan::{Plan, Trial};
 use crate::progress::{Progress, Stage};
 use crate::registry::{BeginRun, Registry, RunGuard, SetDigests};
 use crate::seed::Stream;
-use crate::train::{BatchMix, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec, run_trial, set_threads};
+use crate::train::{
+    BatchMix, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec, keep_weights_only, run_trial,
+    set_threads,
+};
 
 /// Threads that prepare batches beside the training: one keeps ahead of the step on every machine measured.
 const LOADER_WORKERS: usize = 1;
@@ -120,13 +123,14 @@ impl Session<'_> {
         label: &str,
     ) -> Result<Ended, StudyError> {
         let folder = guard.dir().to_owned();
-        let result = self.train(&mut guard, ready, seed, key, folder, label);
+        let result = self.train(&mut guard, ready, seed, key, &folder, label);
         match result {
             Ok(outcome) => {
                 guard.write_predictions(&outcome.predictions)?;
                 let at = rfc3339(self.context.clock.now());
                 guard.record(&RunEvent::Finished { at, weights: outcome.weights })?;
                 guard.finish()?;
+                keep_weights_only(&folder, key)?;
                 let top1 = outcome.test.top1 * 100.0;
                 self.context.progress.note(&format!("{label}: test Top-1 {top1:.2} %"));
                 Ok(Ended::Finished)
@@ -148,7 +152,7 @@ impl Session<'_> {
         ready: &ReadyArm<'_>,
         seed: u64,
         trial_key: Digest,
-        folder: PathBuf,
+        folder: &Path,
         label: &str,
     ) -> Result<TrialOutcome, TrainError> {
         let classifier = &self.plan.classifier;
@@ -171,7 +175,7 @@ impl Session<'_> {
             mix: mixing.as_ref().map(|mixing| mixing as &dyn BatchMix),
             recipe: Digest::of_value("online-v1", &(&online, &ready.arm.mix)),
             trial_key,
-            folder: &folder,
+            folder,
             workers: LOADER_WORKERS,
             clock: self.context.clock,
             stop: self.context.stop,

@@ -21,6 +21,8 @@ use crate::events::EpochMetrics;
 /// Name of the file in a run's folder.
 pub const FILE_NAME: &str = "checkpoint.safetensors";
 const TEMPORARY_NAME: &str = "checkpoint.safetensors.tmp";
+/// Name of the file that a finished run keeps instead: the selected weights under torchvision's names.
+pub const WEIGHTS_FILE_NAME: &str = "weights.safetensors";
 /// Where the JSON document stands in the safetensors metadata.
 const METADATA_KEY: &str = "augtrial-checkpoint";
 const FORMAT: u32 = 1;
@@ -124,16 +126,11 @@ impl Checkpoint {
             Document { format: FORMAT, key, content: digest(&self.tensors), progress: self.progress.clone() };
         let json = serde_json::to_string(&document).expect("plain data has a JSON form");
         let metadata = Some(HashMap::from([(METADATA_KEY.to_owned(), json)]));
-        let write = || {
-            let temporary = folder.join(TEMPORARY_NAME);
-            fs::create_dir_all(folder)?;
-            let views = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.view()));
-            safetensors::serialize_to_file(views, &metadata, &temporary).map_err(io::Error::other)?;
-            File::open(&temporary)?.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(|source: io::Error| TrainError::CheckpointIo { action: "write", path: path.clone(), source })
+        write_whole(folder, FILE_NAME, &self.tensors, &metadata).map_err(|source| TrainError::CheckpointIo {
+            action: "write",
+            path,
+            source,
+        })
     }
 
     /// Reads the checkpoint in `folder`, if there is one.
@@ -178,6 +175,38 @@ impl Checkpoint {
         }
         Ok(())
     }
+}
+
+/// Replaces the checkpoint of a finished trial by its selected weights, which can serve as `pretrained` weights elsewhere.
+///
+/// Call it when the run's end is on disk: without its checkpoint, an unfinished run would begin again. Does nothing if
+/// there is no checkpoint.
+///
+/// # Errors
+/// As [`Checkpoint::load`], and [`TrainError::CheckpointIo`].
+pub fn keep_weights_only(folder: &Path, key: Digest) -> Result<(), TrainError> {
+    let Some(checkpoint) = Checkpoint::load(folder, key)? else { return Ok(()) };
+    let selected = if checkpoint.progress.best.is_some() { Section::Best } else { Section::Network };
+    let failed = |action, name| move |source| TrainError::CheckpointIo { action, path: folder.join(name), source };
+    write_whole(folder, WEIGHTS_FILE_NAME, &checkpoint.section(selected), &None)
+        .map_err(failed("replace", WEIGHTS_FILE_NAME))?;
+    fs::remove_file(folder.join(FILE_NAME)).map_err(failed("remove", FILE_NAME))
+}
+
+/// Writes a safetensors file under a temporary name, syncs it, renames it, and syncs the folder.
+fn write_whole(
+    folder: &Path,
+    name: &str,
+    tensors: &HostState,
+    metadata: &Option<HashMap<String, String>>,
+) -> io::Result<()> {
+    let temporary = folder.join(TEMPORARY_NAME);
+    fs::create_dir_all(folder)?;
+    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.view()));
+    safetensors::serialize_to_file(views, metadata, &temporary).map_err(io::Error::other)?;
+    File::open(&temporary)?.sync_all()?;
+    fs::rename(&temporary, folder.join(name))?;
+    File::open(folder)?.sync_all()
 }
 
 fn damaged(path: &Path, problem: String) -> TrainError {

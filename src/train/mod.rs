@@ -21,7 +21,7 @@ mod trial;
 mod tests;
 
 pub use batches::{BatchMix, SampleTransform, SoftBatch, Unchanged};
-pub use checkpoint::FILE_NAME as CHECKPOINT_FILE_NAME;
+pub use checkpoint::{FILE_NAME as CHECKPOINT_FILE_NAME, WEIGHTS_FILE_NAME, keep_weights_only};
 pub use device::{Setup, resolve_device, set_threads};
 pub use error::TrainError;
 pub use preprocess::InputSize;
