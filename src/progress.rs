@@ -120,7 +120,7 @@ impl Stage<'_> {
             return;
         }
         lines.done = done;
-        let due = lines.last.map_or(elapsed >= LINE_INTERVAL, |last| elapsed - last >= LINE_INTERVAL);
+        let due = lines.last.map_or(elapsed >= LINE_INTERVAL, |last| elapsed.saturating_sub(last) >= LINE_INTERVAL);
         if !due && done < total {
             return;
         }

@@ -1,7 +1,5 @@
 //! The data of a study: rendered if synthetic, read, and divided.
 
-use std::sync::atomic::AtomicBool;
-
 use super::{Context, StudyError};
 use crate::data::audit::Duplicates;
 use crate::data::ingest::ingest;
@@ -99,6 +97,3 @@ fn rendered(synthetic: Synthetic, context: &Context<'_>) -> Result<Source, Study
     let classes = Class::ALL.iter().map(|class| class.name().to_owned()).collect();
     Ok(Source::rendered(folder, classes))
 }
-
-/// A flag that is never set, for work that is not to be stopped.
-pub(super) static NEVER: AtomicBool = AtomicBool::new(false);

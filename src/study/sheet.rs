@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{ReadyArm, count};
+use super::arms::ReadyArm;
 use super::data::Division;
 use super::{Context, StudyData};
 use crate::clock::rfc3339;
@@ -110,9 +110,4 @@ impl StudySheet {
         self.arms.extend(kept);
         self.arms.sort_by_key(|arm| order(&arm.name));
     }
-}
-
-/// Samples of each class in an evaluation set, for arms that have their own.
-pub(super) fn evaluation_counts(ready: &ReadyArm<'_>, split: Split, classes: usize) -> Vec<u64> {
-    count(ready.evaluation(split).samples(), classes)
 }
