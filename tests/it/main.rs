@@ -1,1 +1,9 @@
+//! Everything that crosses modules, as one binary.
 
+mod experiments;
+#[cfg(feature = "torch")]
+mod interruption;
+mod lab;
+mod misuse;
+#[cfg(feature = "torch")]
+mod study;
