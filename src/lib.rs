@@ -1,4 +1,8 @@
-//! Controlled trials of image augmentation.
+//! Controlled trials of image augmentation: one experiment file in; paired training runs, a registry and a report out.
+//!
+//! Data flows one way, `plan -> data -> augment -> train -> registry -> compare -> report`, and [`study`] composes it. See
+//! ARCHITECTURE.md for the layers and for what decides a result.
+
 pub mod augment;
 pub mod cli;
 pub mod clock;

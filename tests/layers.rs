@@ -19,8 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("augment", &["data", "diffusion", "plan", "seed", "digest"]),
     ("train", &["data", "augment", "plan", "events", "seed", "digest", "clock"]),
     ("registry", &["plan", "events", "digest", "clock", "diagnostic"]),
-    ("compare", &["plan", "stats"]),
-    ("report", &["compare", "stats", "plan", "events", "digest"]),
+    ("compare", &["plan", "stats", "seed"]),
+    ("report", &["compare", "stats", "plan", "data", "events", "seed", "digest"]),
     (
         "study",
         &[

@@ -30,9 +30,7 @@ pub(super) fn plan(study: &str) -> Plan {
          [classifier.budget]\nepochs = {EPOCHS}\n[[arm]]\nname = \"plain\"\nrole = \"control\"\n\
          [[arm]]\nname = \"flips\"\n[[arm.online]]\n[arm.online.horizontal_flip]\n"
     );
-    let file: ExperimentFile = toml::from_str(&text).unwrap();
-    let ExperimentFile { study, dataset, ingest, split, classifier, arms, contrasts } = file;
-    Plan { study, dataset, ingest, split, classifier, arms, contrasts, base: ".".into() }
+    Plan::parse("test", &text, ".".into(), &[]).unwrap()
 }
 
 pub(super) fn trial_key(plan: &Plan, trial: Trial<'_>) -> Digest {

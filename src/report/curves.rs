@@ -48,6 +48,9 @@ pub struct CurvePoint {
     pub n: usize,
 }
 
+/// A point of a mean on some axis: (x, mean, interval).
+pub type MeanPoint = (f64, f64, Option<(f64, f64)>);
+
 /// One seed's values: (epoch, updates, value).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SeedLine {
@@ -107,7 +110,7 @@ fn curve(runs: &[(u64, &[EpochMetrics])], split: Split, measure: Measure, level:
 impl Curve {
     /// The mean's points on one axis: (x, mean, interval).
     #[must_use]
-    pub fn mean_on(&self, axis: XAxis) -> Vec<(f64, f64, Option<(f64, f64)>)> {
+    pub fn mean_on(&self, axis: XAxis) -> Vec<MeanPoint> {
         let x = |point: &CurvePoint| match axis {
             XAxis::Epoch => f64::from(point.epoch),
             XAxis::Updates => point.updates,

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::Figures;
 use super::view::StudyView;
+use super::{Figures, Markdown, Tables};
 
 /// Every format of a report, in the order written.
-pub const FORMATS: [&dyn ReportFormat; 1] = [&Figures];
+pub const FORMATS: [&dyn ReportFormat; 3] = [&Figures, &Tables, &Markdown];
 
 /// One way to render a view.
 pub trait ReportFormat: Sync {

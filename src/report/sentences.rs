@@ -48,6 +48,17 @@ impl BannerFact {
     }
 }
 
+/// What marks every answer and caption under the as-published protocol.
+const INFLATED: &str = " As-published protocol: inflated by leakage.";
+
+/// The mark that a protocol demands wherever its results show.
+pub(super) fn mark(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::LeakFree => "",
+        Protocol::AsPublished => INFLATED,
+    }
+}
+
 /// One contrast's answer, with its number, its uncertainty and what is missing.
 pub(super) fn answer(contrast: &ContrastResult, comparison: &Comparison, metric: &str) -> String {
     let (treatment, control) = (&contrast.contrast.treatment, &contrast.contrast.control);
@@ -144,7 +155,7 @@ fn training(plan: &Plan) -> String {
     let (arms, seeds) = (plural(plan.arms.len(), "arm"), plural(plan.study.seeds.len(), "seed"));
     format!(
         "Each of {arms} trained a {architecture} {start}, once for each of {seeds}, {budget}, with {optimizer}, batches of \
-         {} and {schedule}. For one seed all arms share the split, the initial weights and the order of samples. {rule}, \
+         {} and {schedule}. For one seed all arms share the split, the initial weights and the streams of random numbers. {rule}, \
          which each run read once.",
         classifier.batch_size
     )

@@ -23,6 +23,8 @@ pub struct StudyView {
     pub banner: Vec<BannerFact>,
     /// One sentence per contrast, in the order declared.
     pub answers: Vec<String>,
+    /// What every caption ends with; empty under the leak-free protocol.
+    pub mark: &'static str,
     /// The primary metric, spelled out.
     pub metric: String,
     pub comparison: Comparison,
@@ -135,12 +137,15 @@ impl StudyView {
         let plan = &record.plan;
         let metric = sentences::metric_name(plan.study.primary_metric);
         let level = 1.0 - plan.study.alpha;
+        let mark = sentences::mark(plan.study.protocol);
+        let answer = |contrast| sentences::answer(contrast, &comparison, metric) + mark;
         Self {
             name: plan.study.name.clone(),
             title: plan.study.title.clone().unwrap_or_else(|| plan.study.name.clone()),
             question: plan.study.question.clone(),
             banner: banner(record, &comparison),
-            answers: comparison.contrasts.iter().map(|c| sentences::answer(c, &comparison, metric)).collect(),
+            answers: comparison.contrasts.iter().map(answer).collect(),
+            mark,
             metric: metric.to_owned(),
             data: data_view(record),
             arms: plan.arms.iter().map(|arm| arm_view(record, &arm.name, level)).collect(),

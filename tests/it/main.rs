@@ -5,5 +5,7 @@ mod experiments;
 mod interruption;
 mod lab;
 mod misuse;
+mod report;
+mod stats;
 #[cfg(feature = "torch")]
 mod study;

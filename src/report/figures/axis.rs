@@ -1,7 +1,6 @@
 //! Axes: ranges that hold all data, ticks at round numbers (Heckbert 1990), and the mapping to pixels.
 
 use plotters::prelude::DrawingBackend;
-use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{Anchor, Canvas, FigureError};
 use super::style;
@@ -50,7 +49,7 @@ impl Axis {
     /// Text of a tick.
     pub fn label(&self, tick: f64) -> String {
         let text = format!("{:.*}", self.decimals, tick.abs());
-        let whole = self.decimals == 0 && tick.abs() >= 1e4;
+        let whole = self.decimals == 0 && tick.abs() >= 1e3;
         let text = if whole { super::super::numbers::count(tick.abs().round() as u64) } else { text };
         if tick < -1e-12 { format!("\u{2212}{text}") } else { text }
     }
@@ -88,7 +87,7 @@ impl Frame<'_> {
             let (_, y) = self.at(self.x.low, tick);
             canvas.line(&[(self.left, y), (self.right, y)], &style::GRID, 1.0)?;
             if labels {
-                canvas.text(&self.y.label(tick), (self.left - 8.0, y), Anchor::RIGHT, &style::MUTED)?;
+                canvas.text(&self.y.label(tick), (self.left - 8.0, y), Anchor::Right, style::MUTED)?;
             }
         }
         Ok(())
@@ -102,8 +101,7 @@ impl Frame<'_> {
                 canvas.line(&[(x, self.top), (x, self.bottom)], &style::GRID, 1.0)?;
             }
             canvas.line(&[(x, self.bottom), (x, self.bottom + 5.0)], &style::MUTED, 1.0)?;
-            let anchor = Anchor(HPos::Center, VPos::Top);
-            canvas.text(&self.x.label(tick), (x, self.bottom + 8.0), anchor, &style::MUTED)?;
+            canvas.text(&self.x.label(tick), (x, self.bottom + 16.0), Anchor::Middle, style::MUTED)?;
         }
         canvas.line(&[(self.left, self.bottom), (self.right, self.bottom)], &style::MUTED, 1.0)
     }
@@ -111,7 +109,7 @@ impl Frame<'_> {
     /// The name of the x axis, centred below its labels.
     pub fn name_x<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>, name: &str) -> Result<(), FigureError> {
         let at = (f64::midpoint(self.left, self.right), self.bottom + 38.0);
-        canvas.text(name, at, Anchor::MIDDLE, &style::INK)
+        canvas.text(name, at, Anchor::Middle, style::INK)
     }
 }
 

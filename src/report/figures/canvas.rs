@@ -22,6 +22,10 @@ const SUPERSAMPLING: u32 = 2;
 /// SVG units per logical pixel: plotters rounds to whole units.
 const SVG_SCALE: u32 = 4;
 
+/// See [`Canvas::text_drop`]; measured on the bundled font's capitals and digits.
+const PNG_TEXT_DROP: f64 = 0.19;
+const SVG_TEXT_DROP: f64 = 0.07;
+
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FigureError {
@@ -36,20 +40,20 @@ pub(super) enum FigureError {
 /// A point in logical px.
 pub(super) type Point = (f64, f64);
 
-/// Where text sits relative to its point.
+/// Where text sits relative to its point; always centred vertically.
 #[derive(Clone, Copy)]
-pub(super) struct Anchor(pub HPos, pub VPos);
-
-impl Anchor {
-    pub const LEFT: Self = Self(HPos::Left, VPos::Center);
-    pub const RIGHT: Self = Self(HPos::Right, VPos::Center);
-    pub const MIDDLE: Self = Self(HPos::Center, VPos::Center);
+pub(super) enum Anchor {
+    Left,
+    Middle,
+    Right,
 }
 
 /// A surface of a size in logical px.
 pub(super) struct Canvas<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
     scale: f64,
+    /// By how much this backend sets text too high, as a share of its size: each centres on another line of the font.
+    text_drop: f64,
     pub width: f64,
     pub height: f64,
 }
@@ -94,23 +98,23 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         self.put(&Circle::new(self.px(centre), (radius * self.scale).round() as i32, fill.filled()))
     }
 
-    pub fn text(&self, text: &str, at: Point, anchor: Anchor, colour: &RGBColor) -> Result<(), FigureError> {
+    pub fn text(&self, text: &str, at: Point, anchor: Anchor, colour: RGBColor) -> Result<(), FigureError> {
         self.styled_text(text, at, anchor, colour, style::LABEL_PX, FontStyle::Normal, FontTransform::None)
     }
 
     pub fn title(&self, text: &str, at: Point, anchor: Anchor) -> Result<(), FigureError> {
-        self.styled_text(text, at, anchor, &style::INK, style::TITLE_PX, FontStyle::Bold, FontTransform::None)
+        self.styled_text(text, at, anchor, style::INK, style::TITLE_PX, FontStyle::Bold, FontTransform::None)
     }
 
     /// Centred, a size smaller.
-    pub fn small_text(&self, text: &str, at: Point, colour: &RGBColor) -> Result<(), FigureError> {
+    pub fn small_text(&self, text: &str, at: Point, colour: RGBColor) -> Result<(), FigureError> {
         let size_px = style::LABEL_PX - 2.0;
-        self.styled_text(text, at, Anchor::MIDDLE, colour, size_px, FontStyle::Normal, FontTransform::None)
+        self.styled_text(text, at, Anchor::Middle, colour, size_px, FontStyle::Normal, FontTransform::None)
     }
 
     /// Read from bottom to top.
-    pub fn vertical_text(&self, text: &str, at: Point, colour: &RGBColor) -> Result<(), FigureError> {
-        let anchor = Anchor::MIDDLE;
+    pub fn vertical_text(&self, text: &str, at: Point, colour: RGBColor) -> Result<(), FigureError> {
+        let anchor = Anchor::Middle;
         self.styled_text(text, at, anchor, colour, style::LABEL_PX, FontStyle::Normal, FontTransform::Rotate270)
     }
 
@@ -119,14 +123,22 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         &self,
         text: &str,
         at: Point,
-        Anchor(horizontal, vertical): Anchor,
-        colour: &RGBColor,
+        anchor: Anchor,
+        colour: RGBColor,
         size_px: f64,
         weight: FontStyle,
         transform: FontTransform,
     ) -> Result<(), FigureError> {
+        let drop = self.text_drop * size_px;
+        // The drop follows the text's own down: to the right for text read from bottom to top.
+        let at = if matches!(transform, FontTransform::Rotate270) { (at.0 + drop, at.1) } else { (at.0, at.1 + drop) };
+        let horizontal = match anchor {
+            Anchor::Left => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::Right => HPos::Right,
+        };
         let font = FontDesc::new(FontFamily::Name(style::FONT), size_px * self.scale, weight).transform(transform);
-        let style = TextStyle::from(font).color(colour).pos(Pos::new(horizontal, vertical));
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(horizontal, VPos::Center));
         self.put(&Text::new(text, self.px(at), style))
     }
 }
@@ -139,7 +151,7 @@ pub(super) fn png(
     let scale = PNG_SCALE * SUPERSAMPLING;
     let (width, height) = (size.0 * scale, size.1 * scale);
     let mut pixels = vec![255_u8; (width * height * 3) as usize];
-    on(BitMapBackend::with_buffer(&mut pixels, (width, height)), size, scale, draw)?;
+    on(BitMapBackend::with_buffer(&mut pixels, (width, height)), size, (scale, PNG_TEXT_DROP), draw)?;
     let large = RgbImage::from_raw(width, height, pixels).ok_or(FigureError::Empty)?;
     let (width, height) = (size.0 * PNG_SCALE, size.1 * PNG_SCALE);
     let small = image::imageops::resize(&large, width, height, FilterType::Triangle);
@@ -155,7 +167,7 @@ pub(super) fn svg(
 ) -> Result<String, FigureError> {
     let mut text = String::new();
     let (width, height) = (size.0 * SVG_SCALE, size.1 * SVG_SCALE);
-    on(SVGBackend::with_string(&mut text, (width, height)), size, SVG_SCALE, draw)?;
+    on(SVGBackend::with_string(&mut text, (width, height)), size, (SVG_SCALE, SVG_TEXT_DROP), draw)?;
     // Shown at its logical size; the view box keeps the finer units.
     let drawn = format!("width=\"{width}\" height=\"{height}\"");
     Ok(text.replacen(&drawn, &format!("width=\"{}\" height=\"{}\"", size.0, size.1), 1))
@@ -164,14 +176,15 @@ pub(super) fn svg(
 fn on<DB: DrawingBackend>(
     backend: DB,
     size: (u32, u32),
-    scale: u32,
+    (scale, text_drop): (u32, f64),
     draw: impl FnOnce(&Canvas<'_, DB>) -> Result<(), FigureError>,
 ) -> Result<(), FigureError> {
     style::register_fonts();
     let backend_failed = |error: DrawingAreaErrorKind<DB::ErrorType>| FigureError::Backend(error.to_string());
     let area = backend.into_drawing_area();
     area.fill(&style::WHITE).map_err(backend_failed)?;
-    let canvas = Canvas { area: &area, scale: f64::from(scale), width: f64::from(size.0), height: f64::from(size.1) };
+    let (width, height) = (f64::from(size.0), f64::from(size.1));
+    let canvas = Canvas { area: &area, scale: f64::from(scale), text_drop, width, height };
     draw(&canvas)?;
     area.present().map_err(backend_failed)
 }

@@ -2,7 +2,6 @@
 
 use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{Anchor, Canvas, FigureError};
 use super::style;
@@ -51,17 +50,17 @@ pub(super) fn draw<DB: DrawingBackend>(
     let left = names_column_px(classes);
     let bottom = TOP_PX + classes.len() as f64 * CELL_PX.1;
     let title = style::fit(&view.arms[arm].name, style::TITLE_PX * 1.08, canvas.width - 24.0);
-    canvas.title(&title, (12.0, 18.0), Anchor::LEFT)?;
+    canvas.title(&title, (12.0, 18.0), Anchor::Left)?;
     let middle = left + classes.len() as f64 * CELL_PX.0 / 2.0;
-    canvas.text("Predicted class", (middle, 40.0), Anchor::MIDDLE, &style::MUTED)?;
-    canvas.vertical_text("True class", (16.0, f64::midpoint(TOP_PX, bottom)), &style::MUTED)?;
+    canvas.text("Predicted class", (middle, 40.0), Anchor::Middle, style::MUTED)?;
+    canvas.vertical_text("True class", (16.0, f64::midpoint(TOP_PX, bottom)), style::MUTED)?;
     for (index, class) in classes.iter().enumerate() {
         let column = style::fit(class, style::LABEL_PX, CELL_PX.0 - 4.0);
         let x = left + CELL_PX.0 * (index as f64 + 0.5);
-        canvas.text(&column, (x, TOP_PX - 12.0), Anchor::MIDDLE, &style::INK)?;
+        canvas.text(&column, (x, TOP_PX - 12.0), Anchor::Middle, style::INK)?;
         let row = style::fit(class, style::LABEL_PX, MAX_NAME_PX);
         let y = TOP_PX + CELL_PX.1 * (index as f64 + 0.5);
-        canvas.text(&row, (left - 10.0, y), Anchor(HPos::Right, VPos::Center), &style::INK)?;
+        canvas.text(&row, (left - 10.0, y), Anchor::Right, style::INK)?;
     }
     for (row, row_shares) in shares(confusion).iter().enumerate() {
         for (column, share) in row_shares.iter().enumerate() {
@@ -86,11 +85,11 @@ fn draw_cell<DB: DrawingBackend>(
     let ink = if shade > 0.5 { style::WHITE } else { style::INK };
     let middle = x + CELL_PX.0 / 2.0;
     let Some(share) = share else {
-        return canvas.text("–", (middle, y + CELL_PX.1 / 2.0), Anchor::MIDDLE, &style::MUTED);
+        return canvas.text("–", (middle, y + CELL_PX.1 / 2.0), Anchor::Middle, style::MUTED);
     };
-    canvas.text(&format!("{:.1} %", 100.0 * share), (middle, y + 16.0), Anchor::MIDDLE, &ink)?;
+    canvas.text(&format!("{:.1} %", 100.0 * share), (middle, y + 16.0), Anchor::Middle, ink)?;
     let quiet = if shade > 0.5 { style::WHITE } else { style::MUTED };
-    canvas.small_text(&count(images), (middle, y + 33.0), &quiet)
+    canvas.small_text(&count(images), (middle, y + 33.0), quiet)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use plotters::prelude::DrawingBackend;
 use plotters::style::Color as _;
-use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::{Axis, Frame};
 use super::canvas::{Anchor, Canvas, FigureError, Point};
@@ -15,14 +14,11 @@ use crate::report::view::StudyView;
 /// Panels of the slope figure in one row.
 const PANELS_PER_ROW: usize = 3;
 
+/// Width of one column of panels, logical px.
+const PANEL_COLUMN_PX: u32 = 244;
+
 /// Height of one row of panels, logical px.
 const PANEL_ROW_PX: u32 = 340;
-
-const RIGHT: Anchor = Anchor(HPos::Right, VPos::Center);
-
-fn label(contrast: &ContrastResult) -> String {
-    format!("{} \u{2212} {}", contrast.contrast.treatment, contrast.contrast.control)
-}
 
 fn colour(view: &StudyView, contrast: &ContrastResult) -> plotters::style::RGBColor {
     let arm = view.arms.iter().position(|arm| arm.name == contrast.contrast.treatment);
@@ -40,8 +36,10 @@ pub(super) fn difference_axis(comparison: &Comparison) -> Axis {
 pub(super) fn draw_forest<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<'_, DB>) -> Result<(), FigureError> {
     let comparison = &view.comparison;
     let (x, y) = (difference_axis(comparison), Axis::over([0.0, 1.0].into_iter(), 1, (0.0, 1.0)));
-    let labels: Vec<String> = comparison.contrasts.iter().map(label).collect();
-    let left = 16.0 + label_column_px(labels.iter().map(String::as_str)) + 14.0;
+    let minus = |control: &str| format!("\u{2212} {control}");
+    let controls: Vec<String> = comparison.contrasts.iter().map(|c| minus(&c.contrast.control)).collect();
+    let treatments = comparison.contrasts.iter().map(|c| c.contrast.treatment.as_str());
+    let left = 16.0 + label_column_px(treatments.chain(controls.iter().map(String::as_str))) + 14.0;
     let frame = Frame { left, right: canvas.width - 186.0, top: 54.0, bottom: canvas.height - 58.0, x: &x, y: &y };
     let delta = 100.0 * comparison.delta;
     let band = [frame.x_px(-delta), frame.x_px(delta)];
@@ -51,16 +49,22 @@ pub(super) fn draw_forest<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<
     let margin = format!("±{delta:.2} margin");
     let half = style::text_width_px(&margin, style::LABEL_PX) / 2.0;
     let margin_x = f64::midpoint(band[0], band[1]).clamp(half + 4.0, canvas.width - 190.0 - half);
-    canvas.text(&margin, (margin_x, 42.0), Anchor::MIDDLE, &style::MUTED)?;
-    canvas.title("Points [interval]", (canvas.width - 16.0, 20.0), RIGHT)?;
+    canvas.text(&margin, (margin_x, 42.0), Anchor::Middle, style::MUTED)?;
+    canvas.title("Points [interval]", (canvas.width - 16.0, 20.0), Anchor::Right)?;
     frame.name_x(canvas, &format!("Difference in {} (percentage points)", view.metric))?;
-    let row_height = (frame.bottom - frame.top) / labels.len().max(1) as f64;
-    for (index, (contrast, label)) in comparison.contrasts.iter().zip(&labels).enumerate() {
+    let row_height = (frame.bottom - frame.top) / controls.len().max(1) as f64;
+    for (index, (contrast, control)) in comparison.contrasts.iter().zip(&controls).enumerate() {
         let middle = frame.top + row_height * (index as f64 + 0.5);
-        let label = style::fit(label, style::LABEL_PX, frame.left - 30.0);
-        canvas.text(&label, (frame.left - 14.0, middle), RIGHT, &style::INK)?;
+        let fit = |name: &str| style::fit(name, style::LABEL_PX, frame.left - 30.0);
+        canvas.text(
+            &fit(&contrast.contrast.treatment),
+            (frame.left - 14.0, middle - 10.0),
+            Anchor::Right,
+            style::INK,
+        )?;
+        canvas.text(&fit(control), (frame.left - 14.0, middle + 10.0), Anchor::Right, style::MUTED)?;
         let Some(effect) = &contrast.effect else {
-            canvas.text("not judged", (canvas.width - 16.0, middle), RIGHT, &style::MUTED)?;
+            canvas.text("not judged", (canvas.width - 16.0, middle), Anchor::Right, style::MUTED)?;
             continue;
         };
         let (point, (low, high)) = (effect.difference.point, effect.difference.interval);
@@ -69,15 +73,16 @@ pub(super) fn draw_forest<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<
         let x = frame.x_px(100.0 * point);
         canvas.rectangle((x - 5.0, middle - 5.0), (x + 5.0, middle + 5.0), &colour)?;
         let text = format!("{} [{}, {}]", points(point), points(low), points(high));
-        canvas.text(&text, (canvas.width - 16.0, middle), RIGHT, &style::INK)?;
+        canvas.text(&text, (canvas.width - 16.0, middle), Anchor::Right, style::INK)?;
     }
     Ok(())
 }
 
 /// Size of the slope figure.
 pub(super) fn slopes_size(view: &StudyView) -> (u32, u32) {
-    let rows = judged(&view.comparison).len().div_ceil(PANELS_PER_ROW) as u32;
-    (style::WIDTH_PX, 14 + PANEL_ROW_PX * rows)
+    let panels = judged(&view.comparison).len();
+    let (rows, columns) = (panels.div_ceil(PANELS_PER_ROW) as u32, panels.min(PANELS_PER_ROW) as u32);
+    (style::WIDTH_PX - PANEL_COLUMN_PX * (PANELS_PER_ROW as u32 - columns), 14 + PANEL_ROW_PX * rows)
 }
 
 fn judged(comparison: &Comparison) -> Vec<&ContrastResult> {
@@ -92,7 +97,7 @@ pub(super) fn draw_slopes<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<
     let x = Axis { low: -0.12, high: 1.12, ..Axis::over([0.0, 1.0].into_iter(), 1, (0.0, 1.0)) };
     let widest = y.ticks.iter().map(|t| style::text_width_px(&y.label(*t), style::LABEL_PX)).fold(0.0, f64::max);
     let left = 34.0 + widest + 10.0;
-    let (gap, columns) = (22.0, PANELS_PER_ROW as f64);
+    let (gap, columns) = (22.0, contrasts.len().min(PANELS_PER_ROW) as f64);
     let width = (canvas.width - left - 16.0 - gap * (columns - 1.0)) / columns;
     for (index, contrast) in contrasts.iter().enumerate() {
         let (row, column) = (index / PANELS_PER_ROW, index % PANELS_PER_ROW);
@@ -101,7 +106,7 @@ pub(super) fn draw_slopes<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<
         let frame = Frame { left: from, right: from + width, top, bottom, x: &x, y: &y };
         frame.draw_y(canvas, column == 0)?;
         if column == 0 {
-            canvas.vertical_text(&format!("{} (%)", view.metric), (16.0, f64::midpoint(top, bottom)), &style::INK)?;
+            canvas.vertical_text(&format!("{} (%)", view.metric), (16.0, f64::midpoint(top, bottom)), style::INK)?;
         }
         draw_slope_panel(view, contrast, &frame, canvas)?;
     }
@@ -134,6 +139,6 @@ fn draw_slope_panel<DB: DrawingBackend>(
     let room = frame.right - frame.left;
     let name = |text: &str| style::fit(text, style::LABEL_PX, room);
     let (control, treatment) = (name(&contrast.contrast.control), name(&contrast.contrast.treatment));
-    canvas.text(&control, (frame.left, frame.bottom + 16.0), Anchor::LEFT, &style::INK)?;
-    canvas.text(&treatment, (frame.right, frame.bottom + 36.0), RIGHT, &style::INK)
+    canvas.text(&control, (frame.left, frame.bottom + 16.0), Anchor::Left, style::INK)?;
+    canvas.text(&treatment, (frame.right, frame.bottom + 36.0), Anchor::Right, style::INK)
 }

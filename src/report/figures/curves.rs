@@ -7,7 +7,7 @@ use super::axis::{Axis, Frame};
 use super::canvas::{Anchor, Canvas, FigureError, Point};
 use super::style::{self, ArmStyle};
 use crate::events::Split;
-use crate::report::curves::{Curve, Measure, XAxis};
+use crate::report::curves::{Curve, MeanPoint, Measure, XAxis};
 use crate::report::view::StudyView;
 
 /// What is left of a colour in an interval's band, and in the line of one seed.
@@ -19,7 +19,7 @@ const SEED_ALPHA: f64 = 0.35;
 pub(super) struct Series {
     pub arm: usize,
     /// (x, mean, interval)
-    pub mean: Vec<(f64, f64, Option<(f64, f64)>)>,
+    pub mean: Vec<MeanPoint>,
     pub seeds: Vec<Vec<Point>>,
 }
 
@@ -67,21 +67,21 @@ pub(super) fn draw<DB: DrawingBackend>(
     let (x, y) = axes(&panels, measure);
     let widest = y.ticks.iter().map(|t| style::text_width_px(&y.label(*t), style::LABEL_PX)).fold(0.0, f64::max);
     let left = 34.0 + widest + 10.0;
-    let (gap, right_margin) = (28.0, 22.0);
+    let (gap, right_margin) = (44.0, 30.0);
     let width = (canvas.width - left - gap - right_margin) / 2.0;
     let legend = style::legend_height_px(view.arms.iter().map(|arm| arm.name.as_str()), canvas.width as u32);
     let bottom = canvas.height - f64::from(legend) - 58.0;
     for (index, (panel, title)) in panels.iter().zip(["Validation part", "Training part"]).enumerate() {
         let from = left + index as f64 * (width + gap);
         let frame = Frame { left: from, right: from + width, top: 40.0, bottom, x: &x, y: &y };
-        canvas.title(title, (from, 20.0), Anchor::LEFT)?;
+        canvas.title(title, (from, 20.0), Anchor::Left)?;
         frame.draw_y(canvas, index == 0)?;
         frame.draw_x(canvas, false)?;
         frame.name_x(canvas, if axis == XAxis::Epoch { "Epoch" } else { "Optimiser updates" })?;
         draw_panel(panel, &frame, canvas)?;
     }
     let name = if measure == Measure::Top1 { "Top-1 accuracy (%)" } else { "Cross-entropy loss (nats)" };
-    canvas.vertical_text(name, (16.0, f64::midpoint(40.0, bottom)), &style::INK)?;
+    canvas.vertical_text(name, (16.0, f64::midpoint(40.0, bottom)), style::INK)?;
     draw_legend(view, canvas, bottom + 58.0)
 }
 
@@ -133,9 +133,35 @@ fn draw_legend<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<'_, DB>, to
             let text_x = x + style::KEY_PX + style::KEY_GAP_PX;
             let text =
                 style::fit(&view.arms[arm].name, style::LABEL_PX, width - style::KEY_PX - style::KEY_GAP_PX + 1.0);
-            canvas.text(&text, (text_x, y), Anchor::LEFT, &style::INK)?;
+            canvas.text(&text, (text_x, y), Anchor::Left, style::INK)?;
             x += width + style::ENTRY_GAP_PX;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series_of(values: &[f64]) -> Series {
+        let mean = values.iter().zip(1..).map(|(&value, epoch)| (f64::from(epoch), value, None)).collect();
+        let seeds = vec![values.iter().zip(1..).map(|(&value, epoch)| (f64::from(epoch), value)).collect()];
+        Series { arm: 0, mean, seeds }
+    }
+
+    #[test]
+    fn both_panels_share_axes_that_hold_every_line() {
+        let panels = [vec![series_of(&[31.0, 74.0])], vec![series_of(&[40.0, 99.5, 97.0])]];
+        let (x, y) = axes(&panels, Measure::Top1);
+        assert_eq!((x.low, x.high), (0.0, 3.0));
+        assert!(y.low <= 31.0 && y.high == 100.0, "accuracy does not leave 0 to 100: {y:?}");
+    }
+
+    #[test]
+    fn loss_starts_at_zero() {
+        let (_, y) = axes(&[vec![series_of(&[1.6, 0.7])]], Measure::LossNats);
+        assert_eq!(y.low, 0.0);
+        assert!(y.high >= 1.6);
+    }
 }

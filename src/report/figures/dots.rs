@@ -14,7 +14,7 @@ use crate::report::view::StudyView;
 const DOT_PX: f64 = 4.5;
 
 /// Widest label of a row, logical px.
-const MAX_LABEL_PX: f64 = 220.0;
+const MAX_LABEL_PX: f64 = 270.0;
 
 /// Rows that dots must be moved by so that none covers another: 0, 1, 2, ... for values that collide, by position.
 pub(super) fn dodge(positions: &[f64], diameter: f64) -> Vec<usize> {
@@ -24,7 +24,8 @@ pub(super) fn dodge(positions: &[f64], diameter: f64) -> Vec<usize> {
     for (rank, &dot) in order.iter().enumerate() {
         let near = order[..rank].iter().filter(|&&other| positions[dot] - positions[other] < diameter);
         let taken: Vec<usize> = near.map(|&other| levels[other]).collect();
-        levels[dot] = (0..).find(|level| !taken.contains(level)).expect("there is always a free level");
+        // Among one more level than there are neighbours, one is free.
+        levels[dot] = (0..=taken.len()).find(|level| !taken.contains(level)).unwrap_or(0);
     }
     levels
 }
@@ -54,11 +55,7 @@ pub(super) fn draw<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<'_, DB>
     let frame = Frame { left, right: canvas.width - 120.0, top: 38.0, bottom: canvas.height - 58.0, x: &x, y: &y };
     frame.draw_x(canvas, true)?;
     frame.name_x(canvas, &format!("{} on the test part (%)", view.metric))?;
-    canvas.title(
-        "Mean",
-        (canvas.width - 16.0, 20.0),
-        Anchor(plotters::style::text_anchor::HPos::Right, Anchor::LEFT.1),
-    )?;
+    canvas.title("Mean", (canvas.width - 16.0, 20.0), Anchor::Right)?;
     let row_height = (frame.bottom - frame.top) / arms.len().max(1) as f64;
     for (index, arm) in arms.iter().enumerate() {
         draw_row(arm, index, frame.top + row_height * (index as f64 + 0.5), &frame, canvas)?;
@@ -75,9 +72,9 @@ fn draw_row<DB: DrawingBackend>(
 ) -> Result<(), FigureError> {
     let colour = style::arm_style(index).colour;
     let label = style::fit(&arm.name, style::LABEL_PX, frame.left - 30.0);
-    canvas.text(&label, (frame.left - 14.0, middle), Anchor::RIGHT, &style::INK)?;
+    canvas.text(&label, (frame.left - 14.0, middle), Anchor::Right, style::INK)?;
     let Ok(summary) = &arm.summary else {
-        return canvas.text("no run", (frame.left + 10.0, middle), Anchor::LEFT, &style::MUTED);
+        return canvas.text("no run", (frame.left + 10.0, middle), Anchor::Left, style::MUTED);
     };
     let positions: Vec<f64> = arm.values.iter().map(|v| frame.x_px(100.0 * v.value)).collect();
     let levels = dodge(&positions, 2.0 * DOT_PX + 1.0);
@@ -93,8 +90,7 @@ fn draw_row<DB: DrawingBackend>(
         canvas.line(&[(clamp(estimate.interval.0), y), (clamp(estimate.interval.1), y)], &colour, 2.0)?;
     }
     canvas.polygon(&[(mean - 6.0, y), (mean, y - 6.0), (mean + 6.0, y), (mean, y + 6.0)], &colour)?;
-    let right = Anchor(plotters::style::text_anchor::HPos::Right, Anchor::LEFT.1);
-    canvas.text(&percent(summary.mean), (canvas.width - 16.0, middle), right, &style::INK)
+    canvas.text(&percent(summary.mean), (canvas.width - 16.0, middle), Anchor::Right, style::INK)
 }
 
 #[cfg(test)]

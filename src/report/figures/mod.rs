@@ -45,7 +45,7 @@ enum Content {
 pub(super) fn figures(view: &StudyView) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut add = |name: &str, caption: String, size: (u32, u32), content: Content| {
-        figures.push(Figure { name: name.to_owned(), caption, size, content });
+        figures.push(Figure { name: name.to_owned(), caption: caption + view.mark, size, content });
     };
     let metric = &view.metric;
     let legend = style::legend_height_px(view.arms.iter().map(|arm| arm.name.as_str()), style::WIDTH_PX);

@@ -1,0 +1,149 @@
+//! The tables of a report: built once, rendered as CSV (exact values), LaTeX (booktabs) and in the page.
+
+mod build;
+mod render;
+
+pub(super) use build::{arms, budget, contrasts, data, examples, flow, training_sets};
+
+use super::format::{ReportError, ReportFile, ReportFormat};
+use super::view::StudyView;
+
+/// Renders `tables/*.csv` and `tables/*.tex`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables;
+
+/// A table: rows of cells under named columns.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Table {
+    /// File name without extension.
+    pub name: &'static str,
+    pub caption: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// A column: what people read above it, and its name in CSV, with the unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub title: String,
+    pub key: String,
+    /// Whether it holds words, which are set left.
+    pub text: bool,
+}
+
+/// One cell: as people read it, and the exact value for CSV. Both are empty where there is no value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub shown: String,
+    pub exact: String,
+}
+
+/// The columns of the contrasts' table that a page has room for.
+const PRIMARY: [&str; 10] = [
+    "treatment",
+    "control",
+    "verdict",
+    "pairs",
+    "wins",
+    "difference",
+    "interval_low",
+    "interval_high",
+    "holm_p",
+    "tost_holm_p",
+];
+
+/// Per contrast: the verdict and what it rests on.
+pub(super) fn primary_contrasts(view: &StudyView) -> Table {
+    contrasts(view).select(&PRIMARY)
+}
+
+/// Everything said of the contrasts, one column per contrast: fit for a page, unlike two dozen columns.
+pub(super) fn statistics(view: &StudyView) -> Table {
+    let table = contrasts(view);
+    let is_statistic = |column: &Column| !column.text;
+    let title = |row: &[Cell]| format!("{} \u{2212} {}", row[0].shown, row[1].shown);
+    let mut columns = vec![Column::text("Statistic", "statistic")];
+    columns.extend(table.rows.iter().map(|row| Column::number(&title(row), &title(row))));
+    let rows = table.columns.iter().enumerate().filter(|(_, column)| is_statistic(column)).map(|(index, column)| {
+        let values = table.rows.iter().map(|row| row[index].clone());
+        std::iter::once(Cell { shown: column.title.clone(), exact: column.key.clone() }).chain(values).collect()
+    });
+    Table { name: "statistics", caption: table.caption, columns, rows: rows.collect() }
+}
+
+impl Table {
+    /// The columns of these keys, in this order.
+    fn select(&self, keys: &[&str]) -> Self {
+        let indices: Vec<usize> =
+            keys.iter().filter_map(|key| self.columns.iter().position(|column| column.key == *key)).collect();
+        let rows = self.rows.iter().map(|row| indices.iter().map(|&index| row[index].clone()).collect());
+        Self {
+            columns: indices.iter().map(|&index| self.columns[index].clone()).collect(),
+            rows: rows.collect(),
+            ..self.clone()
+        }
+    }
+}
+
+impl Column {
+    fn text(title: &str, key: &str) -> Self {
+        Self { title: title.to_owned(), key: key.to_owned(), text: true }
+    }
+
+    fn number(title: &str, key: &str) -> Self {
+        Self { title: title.to_owned(), key: key.to_owned(), text: false }
+    }
+}
+
+impl Cell {
+    fn text(text: &str) -> Self {
+        Self { shown: text.to_owned(), exact: text.to_owned() }
+    }
+
+    fn count(n: u64) -> Self {
+        Self { shown: super::numbers::count(n), exact: n.to_string() }
+    }
+
+    /// A value shown in its own way; the shortest text that reads back as the same number stands in CSV.
+    fn value(value: f64, shown: impl FnOnce(f64) -> String) -> Self {
+        Self { shown: shown(value), exact: value.to_string() }
+    }
+
+    fn maybe(value: Option<f64>, shown: impl FnOnce(f64) -> String) -> Self {
+        value.map_or_else(Self::default, |value| Self::value(value, shown))
+    }
+}
+
+impl ReportFormat for Tables {
+    fn name(&self) -> &'static str {
+        "tables"
+    }
+
+    fn files(&self, view: &StudyView) -> Result<Vec<ReportFile>, ReportError> {
+        let all = [
+            arms(view),
+            contrasts(view),
+            examples(view),
+            data(view),
+            training_sets(view),
+            flow(view),
+            budget(view),
+            build::runs(view),
+            build::curves(view),
+        ];
+        let mut files = Vec::new();
+        for table in &all {
+            let failed = |source| ReportError::Table { table: table.name.to_owned(), source };
+            let csv = render::csv(table).map_err(failed)?;
+            files.push(ReportFile { path: format!("tables/{}.csv", table.name), bytes: csv });
+        }
+        // Hundreds of epochs, or two dozen columns, are for reading by machine, not for a page.
+        let (primary, statistics) = (primary_contrasts(view), statistics(view));
+        let fit = all.iter().filter(|table| !["curves", "contrasts"].contains(&table.name));
+        for table in fit.chain([&primary, &statistics]) {
+            let tex = render::latex(table).into_bytes();
+            files.push(ReportFile { path: format!("tables/{}.tex", table.name), bytes: tex });
+        }
+        Ok(files)
+    }
+}

@@ -1,0 +1,345 @@
+//! Reports of made-up studies, from record to files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use augtrial::compare::{ArmResults, Excluded, RunResult, StudyResults};
+use augtrial::data::manifest::{ImageRecord, LeftOut, Manifest};
+use augtrial::digest::Digest;
+use augtrial::events::{EpochMetrics, Prediction, Split, TestResult};
+use augtrial::plan::Plan;
+use augtrial::plan::dataset::Protocol;
+use augtrial::plan::file::{Contrast, ExperimentFile};
+use augtrial::report::{
+    ArmRecord, FORMATS, Fact, Figures, Markdown, PartRecord, ReportFormat as _, RunRecord, StudyRecord, StudyView,
+    Tables, write_report,
+};
+
+const CLASSES: [&str; 6] = ["cardboard", "glass", "metal", "paper", "plastic", "trash"];
+const ON_DISK: [u64; 6] = [403, 501, 410, 594, 482, 137];
+const TABLE_1: [u64; 6] = [404, 502, 411, 595, 483, 137];
+const EPOCHS: u32 = 40;
+
+/// A number of 0 to 1 that depends on nothing but its arguments.
+fn noise(labels: &[u64]) -> f64 {
+    let digest = Digest::of_value("noise", labels);
+    f64::from(u32::from_le_bytes(digest.as_bytes()[..4].try_into().unwrap())) / f64::from(u32::MAX)
+}
+
+/// An arm of a made-up study: its name, and the share of test images its runs get right.
+struct Arm(&'static str, f64);
+
+fn plan(arms: &[Arm], seeds: u64) -> Plan {
+    let mut arm_tables = String::new();
+    for (index, arm) in arms.iter().enumerate() {
+        let role = if index == 0 { "control" } else { "treatment" };
+        let table = format!("[[arm]]\nname = \"{}\"\nrole = \"{role}\"\nrepeat = {}\n", arm.0, index + 1);
+        arm_tables.push_str(&table);
+    }
+    let seeds: Vec<u64> = (1..=seeds).collect();
+    let text = format!(
+        "[study]\nname = \"made-up\"\ntitle = \"Do edited copies help?\"\n\
+         question = \"Does editing help more than flipping does?\"\nseeds = {seeds:?}\n\
+         [dataset.folder]\npath = \"data\"\n[classifier]\n[classifier.budget]\nepochs = {EPOCHS}\n{arm_tables}"
+    );
+    let file: ExperimentFile = toml::from_str(&text).unwrap();
+    let control = arms[0].0;
+    let contrast = |arm: &Arm, control: &str| Contrast { treatment: arm.0.to_owned(), control: control.to_owned() };
+    let mut ingest = file.ingest;
+    ingest.declared = CLASSES.iter().map(|class| (*class).to_owned()).zip(TABLE_1).collect();
+    let mut study = file.study;
+    study.protocol = Protocol::LeakFree;
+    Plan {
+        study,
+        dataset: file.dataset,
+        ingest,
+        split: file.split,
+        classifier: file.classifier,
+        arms: file.arms,
+        contrasts: arms[1..].iter().map(|arm| contrast(arm, control)).collect(),
+        base: ".".into(),
+    }
+}
+
+fn manifest() -> Manifest {
+    let mut images = Vec::new();
+    for (class, (name, count)) in (0..).zip(CLASSES.iter().zip(ON_DISK)) {
+        for number in 0..count {
+            let path = format!("{name}/{number:04}.jpg");
+            let digest = Digest::of_bytes(path.as_bytes());
+            images.push(ImageRecord { path, class, digest, width_px: 512, height_px: 384, group: None, split: None });
+        }
+    }
+    let left_out = |path: &str, reason: &str| LeftOut { path: path.to_owned(), reason: reason.to_owned() };
+    Manifest {
+        classes: CLASSES.map(str::to_owned).to_vec(),
+        images,
+        quarantined: vec![left_out("glass/0501.jpg", "cannot be decoded: the file ends too early")],
+        ignored: vec![left_out("cardboard/.DS_Store", "hidden file")],
+        synthetic: false,
+    }
+}
+
+/// Metrics of a run that approaches its accuracy, the faster the larger the arm.
+fn metrics(arm: u64, seed: u64, top1: f64) -> Vec<EpochMetrics> {
+    let mut all = Vec::new();
+    for epoch in 1..=EPOCHS {
+        for (split, gap) in [(Split::Train, 0.04_f64), (Split::Validation, 0.0)] {
+            let progress = 1.0 - (-f64::from(epoch) * (0.08 + 0.06 * arm as f64)).exp();
+            let wobble = 0.03 * (noise(&[arm, seed, epoch.into(), gap.to_bits()]) - 0.5);
+            let top1 = (0.2 + (top1 + gap - 0.2) * progress + wobble).min(1.0);
+            all.push(EpochMetrics {
+                epoch,
+                split,
+                loss_nats: 2.1 * (1.0 - top1) + 0.05,
+                top1,
+                learning_rate: 0.01,
+                samples: 1769 * (arm + 1),
+                updates: u64::from(epoch) * 111 * (arm + 1),
+                elapsed_secs: 10.5,
+            });
+        }
+    }
+    all
+}
+
+fn predictions(arm: u64, seed: u64, top1: f64) -> Vec<Prediction> {
+    (0..431_u64)
+        .map(|image| {
+            let label = (image % 6) as u32;
+            let right = noise(&[arm, seed, image, 77]) < top1;
+            let other = (label + 1 + (noise(&[arm, image, seed]) * 4.99) as u32) % 6;
+            Prediction {
+                image: Digest::of_value("image", &image),
+                path: format!("{}/{image:04}.jpg", CLASSES[label as usize]),
+                derived: false,
+                label,
+                predicted: if right { label } else { other },
+                probabilities: vec![1.0 / 6.0; 6],
+            }
+        })
+        .collect()
+}
+
+fn run(arm: u64, name: &str, seed: u64, top1: f64) -> RunRecord {
+    let predictions = predictions(arm, seed, top1 + 0.015 * (noise(&[seed]) - 0.5));
+    let right = predictions.iter().filter(|p| p.label == p.predicted).count() as f64;
+    RunRecord {
+        seed,
+        run: format!("{name}-{seed}-1"),
+        metrics: metrics(arm, seed, top1),
+        selected_epoch: 30 + (seed % 7) as u32,
+        test: TestResult { loss_nats: 0.7, top1: right / 431.0, samples: 431 },
+        predictions,
+        elapsed_secs: 840.0 + 300.0 * arm as f64,
+    }
+}
+
+fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
+    let plan = plan(arms, seeds);
+    let arm_records: Vec<ArmRecord> = (0..)
+        .zip(arms)
+        .map(|(index, arm)| ArmRecord {
+            name: arm.0.to_owned(),
+            counts: ON_DISK.iter().map(|n| n * 7 / 10 * (index + 1)).collect(),
+            originals: 1767,
+            planned: ON_DISK.iter().map(|n| n * 7 / 10 * (index + 1)).sum::<u64>() + 2 * index,
+            missing: (0..2 * index)
+                .map(|i| LeftOut { path: format!("{i}.png"), reason: "unchanged by the editor".to_owned() })
+                .collect(),
+            runs: (1..=seeds).map(|seed| run(index, arm.0, seed, arm.1)).collect(),
+        })
+        .collect();
+    let results = arm_records
+        .iter()
+        .zip(&plan.arms)
+        .map(|(record, arm)| ArmResults {
+            name: record.name.clone(),
+            role: arm.role,
+            runs: record
+                .runs
+                .iter()
+                .map(|run| RunResult {
+                    seed: run.seed,
+                    value: run.test.top1,
+                    run: run.run.clone(),
+                    correct: run.predictions.iter().map(|p| p.label == p.predicted).collect(),
+                })
+                .collect(),
+            excluded: Vec::new(),
+        })
+        .collect();
+    let fact = |label: &str, value: &str| Fact { label: label.to_owned(), value: value.to_owned() };
+    StudyRecord {
+        manifest: manifest(),
+        parts: vec![
+            PartRecord { split: Split::Test, counts: vec![69, 85, 70, 101, 82, 24] },
+            PartRecord { split: Split::Train, counts: vec![282, 351, 287, 416, 337, 96] },
+            PartRecord { split: Split::Validation, counts: vec![52, 65, 53, 77, 63, 17] },
+        ],
+        duplicates: 3,
+        arms: arm_records,
+        results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results },
+        provenance: vec![fact("Commit", "0123abcd"), fact("Finished", "2026-01-31T12:00:00.000Z")],
+        plan,
+    }
+}
+
+/// Three arms, five seeds, nothing missing.
+fn thesis_like() -> StudyRecord {
+    record(&[Arm("control", 0.742), Arm("traditional", 0.755), Arm("ip2p", 0.835)], 5)
+}
+
+/// Four arms with long names, seven seeds, one run lost, everything that a banner can warn of.
+fn troubled() -> StudyRecord {
+    let mut record = record(
+        &[
+            Arm("control", 0.742),
+            Arm("control-repeated-three-times-as-often", 0.744),
+            Arm("horizontal-flip-and-colour-jitter-offline", 0.762),
+            Arm("instruct-pix2pix-class-preserving-edits", 0.79),
+        ],
+        7,
+    );
+    record.manifest.synthetic = true;
+    record.plan.study.protocol = Protocol::AsPublished;
+    let lost = &mut record.results.arms[3];
+    lost.runs.remove(2);
+    lost.excluded.push(Excluded { seed: 3, reason: "loss became NaN".to_owned() });
+    record.results.arms[0].runs.push(RunResult { seed: 99, value: 0.9, run: "later".to_owned(), correct: vec![] });
+    record
+}
+
+/// Every file below a folder, by relative path.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn page(record: &StudyRecord) -> String {
+    let view = StudyView::new(record);
+    let files = Markdown.files(&view).unwrap();
+    String::from_utf8(files[0].bytes.clone()).unwrap()
+}
+
+#[test]
+fn the_page_of_a_clean_study() {
+    insta::assert_snapshot!(page(&thesis_like()));
+}
+
+#[test]
+fn the_page_of_a_troubled_study_warns_before_the_first_number() {
+    let page = page(&troubled());
+    let head: String = page.split("## Results").next().unwrap().to_owned();
+    insta::assert_snapshot!(head);
+    assert!(page.contains("seed 3: loss became NaN"));
+}
+
+#[test]
+fn a_single_seed_is_reported_without_interval_or_verdict() {
+    let page = page(&record(&[Arm("control", 0.742), Arm("traditional", 0.755)], 1));
+    assert!(page.contains("no answer, since 1 of 1 planned pairs are complete"), "{page}");
+    assert!(!page.contains("NaN") && !page.contains("differences.png"));
+}
+
+#[test]
+fn a_study_without_any_run_still_has_a_report() {
+    let mut record = thesis_like();
+    record.arms.clear();
+    record.results.arms.iter_mut().for_each(|arm| arm.runs.clear());
+    let folder = tempfile::tempdir().unwrap();
+    write_report(&StudyView::new(&record), &folder.path().join("r")).unwrap();
+    let page = fs::read_to_string(folder.path().join("r/report.md")).unwrap();
+    assert!(page.contains("15 of 15 planned trials have no result") && !page.contains("NaN"), "{page}");
+}
+
+#[test]
+fn the_same_view_gives_the_same_bytes_and_replaces_the_old_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let view = StudyView::new(&thesis_like());
+    write_report(&view, &one).unwrap();
+    write_report(&view, &two).unwrap();
+    let first = contents(&one);
+    assert_eq!(first, contents(&two));
+    for path in
+        ["report.md", "figures/accuracy-by-epoch.png", "figures/differences.svg", "tables/arms.csv", "tables/arms.tex"]
+    {
+        assert!(first.contains_key(path), "{path} is missing");
+    }
+    fs::write(one.join("stale.txt"), "from an older version").unwrap();
+    write_report(&view, &one).unwrap();
+    assert_eq!(first, contents(&one));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "no temporary folder stays behind");
+}
+
+#[test]
+fn a_folder_that_is_no_report_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.docx"), "precious").unwrap();
+    let error = write_report(&StudyView::new(&thesis_like()), folder.path()).unwrap_err();
+    assert!(error.to_string().contains("is not a report"), "{error}");
+    assert_eq!(contents(folder.path()).len(), 1);
+}
+
+#[test]
+fn every_figure_of_the_page_exists_and_every_link_is_relative() {
+    let view = StudyView::new(&troubled());
+    let mut files: Vec<String> = Vec::new();
+    for format in FORMATS {
+        files.extend(format.files(&view).unwrap().into_iter().map(|file| file.path));
+    }
+    let page = page(&troubled());
+    let links: Vec<&str> = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    assert!(links.len() > 10);
+    for link in links {
+        assert!(files.iter().any(|file| file == link), "{link} is not written");
+    }
+}
+
+#[test]
+fn figures_are_large_and_their_svg_holds_the_words() {
+    let files = Figures.files(&StudyView::new(&thesis_like())).unwrap();
+    let png = files.iter().find(|file| file.path == "figures/accuracy-by-epoch.png").unwrap();
+    let image = image::load_from_memory(&png.bytes).unwrap().to_rgb8();
+    assert_eq!(image.width(), 1600);
+    assert_eq!(image.get_pixel(0, 0).0, [255, 255, 255]);
+    let svg = files.iter().find(|file| file.path == "figures/accuracy-by-epoch.svg").unwrap();
+    let svg = String::from_utf8(svg.bytes.clone()).unwrap();
+    for words in ["Top-1 accuracy (%)", "Epoch", "Validation part", "traditional", "ip2p"] {
+        assert!(svg.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn tables_read_back_to_the_values_of_the_view() {
+    let view = StudyView::new(&thesis_like());
+    let files = Tables.files(&view).unwrap();
+    let csv = |name: &str| files.iter().find(|file| file.path == format!("tables/{name}.csv")).unwrap().bytes.clone();
+    let bytes = csv("contrasts");
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let column = reader.headers().unwrap().iter().position(|header| header == "difference").unwrap();
+    let differences: Vec<f64> = reader.records().map(|row| row.unwrap()[column].parse().unwrap()).collect();
+    let expected: Vec<f64> =
+        view.comparison.contrasts.iter().map(|c| c.effect.as_ref().unwrap().difference.point).collect();
+    assert_eq!(differences, expected);
+    let bytes = csv("data");
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let total = reader.records().last().unwrap().unwrap();
+    // The thesis's table 1 counts five files too many.
+    assert_eq!(total.iter().take(4).collect::<Vec<_>>(), ["total", "2527", "2532", "-5"]);
+}
