@@ -7,7 +7,6 @@ use super::{BeginRun, Making, Provenance, Registry, RunGuard, RunId, SetDigests}
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
-use crate::plan::file::ExperimentFile;
 use crate::plan::{Plan, Trial};
 
 pub(super) const AT: &str = "2026-01-31T12:00:00.000Z";

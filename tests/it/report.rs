@@ -10,7 +10,7 @@ use augtrial::digest::Digest;
 use augtrial::events::{EpochMetrics, Prediction, Split, TestResult};
 use augtrial::plan::Plan;
 use augtrial::plan::dataset::Protocol;
-use augtrial::plan::file::{Contrast, ExperimentFile};
+use augtrial::plan::file::Contrast;
 use augtrial::report::{
     ArmRecord, FORMATS, Fact, Figures, Markdown, PartRecord, ReportFormat as _, RunRecord, StudyRecord, StudyView,
     Tables, write_report,
@@ -43,23 +43,12 @@ fn plan(arms: &[Arm], seeds: u64) -> Plan {
          question = \"Does editing help more than flipping does?\"\nseeds = {seeds:?}\n\
          [dataset.folder]\npath = \"data\"\n[classifier]\n[classifier.budget]\nepochs = {EPOCHS}\n{arm_tables}"
     );
-    let file: ExperimentFile = toml::from_str(&text).unwrap();
+    let mut plan = Plan::parse("made-up.toml", &text, ".".into(), &[]).unwrap();
     let control = arms[0].0;
-    let contrast = |arm: &Arm, control: &str| Contrast { treatment: arm.0.to_owned(), control: control.to_owned() };
-    let mut ingest = file.ingest;
-    ingest.declared = CLASSES.iter().map(|class| (*class).to_owned()).zip(TABLE_1).collect();
-    let mut study = file.study;
-    study.protocol = Protocol::LeakFree;
-    Plan {
-        study,
-        dataset: file.dataset,
-        ingest,
-        split: file.split,
-        classifier: file.classifier,
-        arms: file.arms,
-        contrasts: arms[1..].iter().map(|arm| contrast(arm, control)).collect(),
-        base: ".".into(),
-    }
+    let contrast = |arm: &Arm| Contrast { treatment: arm.0.to_owned(), control: control.to_owned() };
+    plan.ingest.declared = CLASSES.iter().map(|class| (*class).to_owned()).zip(TABLE_1).collect();
+    plan.contrasts = arms[1..].iter().map(contrast).collect();
+    plan
 }
 
 fn manifest() -> Manifest {
@@ -71,7 +60,7 @@ fn manifest() -> Manifest {
             images.push(ImageRecord { path, class, digest, width_px: 512, height_px: 384, group: None, split: None });
         }
     }
-    let left_out = |path: &str, reason: &str| LeftOut { path: path.to_owned(), reason: reason.to_owned() };
+    let left_out = |path: &str, reason: &str| LeftOut { path: path.to_owned(), reason: reason.to_owned(), class: None };
     Manifest {
         classes: CLASSES.map(str::to_owned).to_vec(),
         images,
@@ -146,7 +135,7 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
             originals: 1767,
             planned: ON_DISK.iter().map(|n| n * 7 / 10 * (index + 1)).sum::<u64>() + 2 * index,
             missing: (0..2 * index)
-                .map(|i| LeftOut { path: format!("{i}.png"), reason: "unchanged by the editor".to_owned() })
+                .map(|i| LeftOut { path: format!("{i}.png"), reason: "unchanged by the editor".to_owned(), class: None })
                 .collect(),
             runs: (1..=seeds).map(|seed| run(index, arm.0, seed, arm.1)).collect(),
         })
