@@ -128,8 +128,8 @@ impl Bundle {
     /// As [`Self::checked_path`], or [`BundleError::Load`].
     pub fn load(&self, part: Part, device: Device) -> Result<CModule, BundleError> {
         let path = self.checked_path(part)?;
-        let mut module =
-            CModule::load_on_device(&path, device).map_err(|source| BundleError::Load { path: path.clone(), source })?;
+        let mut module = CModule::load_on_device(&path, device)
+            .map_err(|source| BundleError::Load { path: path.clone(), source })?;
         module.f_set_eval().map_err(|source| BundleError::Load { path, source })?;
         Ok(module)
     }

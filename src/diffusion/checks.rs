@@ -34,7 +34,9 @@ impl MissingReason {
 impl fmt::Display for MissingReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flat { spread_levels } => write!(f, "flat: no channel deviates by more than {spread_levels:.2} levels"),
+            Self::Flat { spread_levels } => {
+                write!(f, "flat: no channel deviates by more than {spread_levels:.2} levels")
+            }
             Self::Unchanged { change_levels } => {
                 write!(f, "unchanged: {change_levels:.2} levels from the source on average")
             }

@@ -155,10 +155,7 @@ impl Editor {
     ///
     /// # Errors
     /// [`EditError`] if no edit can be made, whatever the picture.
-    pub fn edit(
-        &mut self,
-        requests: &[EditRequest<'_>],
-    ) -> Result<Vec<Result<Edited, MissingReason>>, EditError> {
+    pub fn edit(&mut self, requests: &[EditRequest<'_>]) -> Result<Vec<Result<Edited, MissingReason>>, EditError> {
         let multiple_px = self.bundle().manifest().side_multiple_px;
         if let Some(empty) = requests.iter().find(|request| request.source.is_empty()) {
             return Err(EditError::EmptyImage { image: empty.image });
@@ -207,7 +204,7 @@ impl Editor {
         let draws = 1 + schedule.draws();
         let noise = |key: &NoiseKey| Noise::new(*key, [1, channels, height, width], draws);
         let mut noises: Vec<Noise> = keys.iter().map(noise).collect();
-        let empty_text = self.embed("")?.states.shallow_clone();
+        let empty_text = self.embed("")?.states.repeat([keys.len() as i64, 1, 1]);
         let conditions = Conditions { text, empty_text, image_latents };
         let guidance = &self.settings.guidance;
         Ok(sample(&self.networks, &mut *schedule, guidance, &conditions, &mut noises, |_, _| ())?)
@@ -239,7 +236,7 @@ impl Editor {
                 instruction: instruction.to_owned(),
                 reason: error.to_string(),
             })?;
-            let states = self.networks.encode_text(&tokens.ids)?;
+            let states = self.networks.encode_text(&[&tokens.ids])?;
             self.texts.insert(instruction.to_owned(), Embedded { states, cut: tokens.cut });
         }
         Ok(&self.texts[instruction])

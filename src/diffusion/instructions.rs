@@ -50,8 +50,7 @@ mod tests {
         items.iter().map(|item| Some((*item).to_owned())).collect()
     }
 
-    const LISTS: &str =
-        "[instructions]\nmetal = ['rust', 'polish']\n'*' = ['wet']\n'metal/1.jpg' = ['dent']\nglass = ['crack', 'rust']";
+    const LISTS: &str = "[instructions]\nmetal = ['rust', 'polish']\n'*' = ['wet']\n'metal/1.jpg' = ['dent']\nglass = ['crack', 'rust']";
 
     #[test]
     fn the_nearest_list_serves_and_all_of_it_is_drawn() {

@@ -41,15 +41,15 @@ impl Networks {
         self.device
     }
 
-    /// Hidden states `[1, L, D]` of one instruction's ids `[L]`.
+    /// Hidden states `[B, L, D]` of instructions' ids, each `[L]`.
     ///
     /// # Errors
     /// [`BundleError`]: the module cannot be loaded, or fails, or gives another shape than promised.
-    pub fn encode_text(&self, ids: &[i64]) -> Result<Tensor, BundleError> {
+    pub fn encode_text(&self, instructions: &[&[i64]]) -> Result<Tensor, BundleError> {
         let text = self.bundle.manifest().text;
-        let input = Tensor::from_slice(ids).unsqueeze(0).to_device(self.device);
-        let expected = [1, text.length.into(), text.width.into()];
-        self.run(Part::TextEncoder, &[input], &expected)
+        let rows: Vec<Tensor> = instructions.iter().map(|ids| Tensor::from_slice(ids)).collect();
+        let expected = [instructions.len() as i64, text.length.into(), text.width.into()];
+        self.run(Part::TextEncoder, &[Tensor::stack(&rows, 0).to_device(self.device)], &expected)
     }
 
     /// The mode of the posterior, `[B, C, H/8, W/8]` and unscaled, of images `[B, 3, H, W]` in `[-1, 1]`.
@@ -94,8 +94,11 @@ impl Networks {
 
     fn run(&self, part: Part, inputs: &[Tensor], expected: &[i64]) -> Result<Tensor, BundleError> {
         let module = self.module(part)?;
-        let output = tch::no_grad(|| module.forward_ts(inputs))
-            .map_err(|source| BundleError::Run { part, input: inputs[0].size(), source })?;
+        let output = tch::no_grad(|| module.forward_ts(inputs)).map_err(|source| BundleError::Run {
+            part,
+            input: inputs[0].size(),
+            source,
+        })?;
         if output.size() != expected {
             return Err(BundleError::Shape { part, found: output.size(), expected: expected.to_vec() });
         }

@@ -96,9 +96,12 @@ fn resize(source: &RgbImage, part: [f64; 4], width: u32, height: u32) -> RgbImag
         .expect("an RGB image has three bytes a pixel");
     let mut to = ResizeImage::new(width, height, PixelType::U8x3);
     let [left, top, part_width, part_height] = part;
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .crop(left, top, part_width, part_height);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).crop(
+        left,
+        top,
+        part_width,
+        part_height,
+    );
     Resizer::new().resize(&from, &mut to, &options).expect("the part lies inside and both have one pixel type");
     RgbImage::from_raw(width, height, to.into_vec()).expect("the resizer fills every pixel")
 }

@@ -35,7 +35,7 @@ impl Guidance {
 pub struct Conditions {
     /// Hidden states of the instructions, `[B, L, D]`.
     pub text: Tensor,
-    /// Hidden states of the empty instruction, `[1, L, D]`.
+    /// Hidden states of the empty instruction, as often, `[B, L, D]`.
     pub empty_text: Tensor,
     /// Modes of the images' posteriors, unscaled, `[B, C, h, w]`.
     pub image_latents: Tensor,
@@ -54,11 +54,10 @@ impl Branches {
         if !guided {
             return Self { count: 1, text: text.shallow_clone(), image_latents: image_latents.shallow_clone() };
         }
-        let empty = empty_text.repeat([text.size()[0], 1, 1]);
         let zeros = image_latents.zeros_like();
         Self {
             count: 3,
-            text: Tensor::cat(&[text, &empty, &empty], 0),
+            text: Tensor::cat(&[text, empty_text, empty_text], 0),
             image_latents: Tensor::cat(&[image_latents, image_latents, &zeros], 0),
         }
     }
@@ -101,9 +100,7 @@ pub fn sample(
 fn combine(prediction: &Tensor, branches: i64, guidance: &Guidance) -> Tensor {
     let parts = prediction.chunk(branches, 0);
     match &parts[..] {
-        [text, image, neither] => {
-            neither + (text - image) * guidance.text + (image - neither) * guidance.image
-        }
+        [text, image, neither] => neither + (text - image) * guidance.text + (image - neither) * guidance.image,
         _ => prediction.shallow_clone(),
     }
 }

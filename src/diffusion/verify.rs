@@ -74,17 +74,19 @@ pub fn verify(folder: &Path, device: Device) -> Result<Verification, BundleError
     let digest = bundle.digest();
     let files = bundle.manifest().files.clone();
     let side_px = bundle.manifest().side_multiple_px;
-    let tokens = Tokenizer::load(&bundle)?
-        .encode("")
-        .map_err(|error| BundleError::Tokenizer { path: folder.join(&files.tokenizer.name), reason: error.to_string() })?;
+    let tokens = Tokenizer::load(&bundle)?.encode("").map_err(|error| BundleError::Tokenizer {
+        path: folder.join(&files.tokenizer.name),
+        reason: error.to_string(),
+    })?;
     let networks = Networks::new(bundle, device);
-    let text = networks.encode_text(&tokens.ids)?;
+    let text = networks.encode_text(&[&tokens.ids])?;
     let grey = RgbImage::from_pixel(side_px, side_px, image::Rgb([128; 3]));
     let latents = networks.encode_image(&to_tensor(&[&grey]))?;
     let last = f64::from(networks.bundle().manifest().scheduler.train_timesteps - 1);
     let noise = networks.predict_noise(&Tensor::cat(&[&latents, &latents], 1), last, &text)?;
     let decoded = networks.decode(&latents)?;
-    let outputs = [(Part::TextEncoder, text), (Part::VaeEncoder, latents), (Part::VaeDecoder, decoded), (Part::Unet, noise)];
+    let outputs =
+        [(Part::TextEncoder, text), (Part::VaeEncoder, latents), (Part::VaeDecoder, decoded), (Part::Unet, noise)];
     let verified = |part: Part, output: Vec<i64>, finite: bool| {
         let entry = files.entry(part).clone();
         VerifiedPart { part: part.name(), file: entry.name, bytes: entry.bytes, sha256: entry.sha256, output, finite }

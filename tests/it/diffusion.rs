@@ -73,27 +73,25 @@ fn difference(a: &Tensor, b: &Tensor) -> f64 {
 /// Latents after each step and the pictures, computed here.
 fn run(networks: &Networks, tokenizer: &Tokenizer, case: &Case) -> (Vec<Tensor>, Vec<Option<RgbImage>>) {
     let manifest = networks.bundle().manifest();
-    let encode = |text: &str| networks.encode_text(&tokenizer.encode(text).unwrap().ids).unwrap();
+    let tokens = |text: &str| tokenizer.encode(text).unwrap().ids;
+    let encode =
+        |texts: Vec<Vec<i64>>| networks.encode_text(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
     let views: Vec<RgbImage> = case.views.iter().map(|name| view(name)).collect();
-    let image = |view: &RgbImage| networks.encode_image(&to_tensor(&[view])).unwrap();
     let conditions = Conditions {
-        text: Tensor::cat(&case.prompts.iter().map(|prompt| encode(prompt)).collect::<Vec<_>>(), 0),
-        empty_text: encode(""),
-        image_latents: Tensor::cat(&views.iter().map(image).collect::<Vec<_>>(), 0),
+        text: encode(case.prompts.iter().map(|prompt| tokens(prompt)).collect()),
+        empty_text: encode(vec![tokens(""); case.prompts.len()]),
+        image_latents: networks.encode_image(&to_tensor(&views.iter().collect::<Vec<_>>())).unwrap(),
     };
     let mut schedule = schedule(case.scheduler, case.steps, &manifest.scheduler).unwrap();
     let (_, channels, height, width) = conditions.image_latents.size4().unwrap();
-    let noise = |&seed: &i64| {
-        Noise::new(NoiseKey::Torch { seed }, [1, channels, height, width], 1 + schedule.draws())
-    };
+    let noise = |&seed: &i64| Noise::new(NoiseKey::Torch { seed }, [1, channels, height, width], 1 + schedule.draws());
     let mut noises: Vec<Noise> = case.seeds.iter().map(noise).collect();
     let guidance = Guidance { text: case.text_guidance, image: case.image_guidance, interval: None };
     let mut steps = Vec::new();
     let keep = |_: usize, latents: &Tensor| steps.push(latents.copy());
     let last = sample(networks, &mut *schedule, &guidance, &conditions, &mut noises, keep).unwrap();
     let decoded = networks.decode(&(last / manifest.latent.scale_factor)).unwrap();
-    let rounding =
-        if case.scheduler == Scheduler::KEulerAncestral { Rounding::Down } else { Rounding::Nearest };
+    let rounding = if case.scheduler == Scheduler::KEulerAncestral { Rounding::Down } else { Rounding::Nearest };
     (steps, from_tensor(&decoded, rounding))
 }
 
@@ -148,7 +146,7 @@ fn what_precedes_the_first_step_is_the_references() {
     let bundle = bundle();
     let tokenizer = Tokenizer::load(&bundle).unwrap();
     let networks = Networks::new(bundle, Device::Cpu);
-    let encode = |text: &str| networks.encode_text(&tokenizer.encode(text).unwrap().ids).unwrap();
+    let encode = |text: &str| networks.encode_text(&[&tokenizer.encode(text).unwrap().ids]).unwrap();
     let common = |name: &str| tensor("common.safetensors", name);
     assert_eq!(difference(&encode("make it look metallic"), &common("prompt_embeds")), 0.0);
     assert_eq!(difference(&encode(""), &common("null_embeds")), 0.0);

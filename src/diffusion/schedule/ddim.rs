@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::Schedule;
-use super::noise_levels::{alphas, sigma_of};
+use super::noise_levels::{alphas, root, sigma_of};
 use crate::diffusion::manifest::Diffusion;
 
 pub(super) struct Ddim {
@@ -55,17 +55,11 @@ impl Schedule for Ddim {
         latents.shallow_clone()
     }
 
-    fn advance(
-        &mut self,
-        step: usize,
-        prediction: &Tensor,
-        latents: &Tensor,
-        _: &mut dyn FnMut() -> Tensor,
-    ) -> Tensor {
+    fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let (alpha, next) = (self.alphas[step], self.alphas[step + 1]);
         // x0 = (x - sqrt(1 - a) e) / sqrt(a)
-        let x0 = (latents - prediction * f64::from((1.0 - alpha).sqrt())) / f64::from(alpha.sqrt());
+        let x0 = (latents - prediction * f64::from(root(1.0 - alpha))) / f64::from(root(alpha));
         // x' = sqrt(a') x0 + sqrt(1 - a') e
-        x0 * f64::from(next.sqrt()) + prediction * f64::from((1.0 - next).sqrt())
+        x0 * f64::from(root(next)) + prediction * f64::from(root(1.0 - next))
     }
 }

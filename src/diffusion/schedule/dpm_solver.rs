@@ -46,13 +46,7 @@ impl Schedule for DpmSolverPp2m {
         latents.shallow_clone()
     }
 
-    fn advance(
-        &mut self,
-        step: usize,
-        prediction: &Tensor,
-        latents: &Tensor,
-        _: &mut dyn FnMut() -> Tensor,
-    ) -> Tensor {
+    fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let (from, to) = (Level::of(self.sigmas[step]), Level::of(self.sigmas[step + 1]));
         // x0 = (x - sigma_t e) / alpha_t
         let x0 = (latents - prediction * f64::from(from.noise)) / f64::from(from.alpha);

@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use super::Schedule;
-use super::noise_levels::{linspace, sigmas_at};
+use super::noise_levels::{linspace, root, sigmas_at};
 use crate::diffusion::manifest::Diffusion;
 
 /// The levels that both methods visit: times spread evenly from the last training timestep to 0.
@@ -28,7 +28,7 @@ impl Levels {
     /// `x / sqrt(sigma^2 + 1)`.
     fn scale_input(&self, step: usize, latents: &Tensor) -> Tensor {
         let sigma = self.sigmas[step];
-        latents / f64::from((sigma * sigma + 1.0).sqrt())
+        latents / f64::from(root(sigma * sigma + 1.0))
     }
 
     /// The slope `d = (x - x0) / sigma` with `x0 = x - sigma e`.
@@ -73,13 +73,7 @@ impl Schedule for Euler {
         self.0.scale_input(step, latents)
     }
 
-    fn advance(
-        &mut self,
-        step: usize,
-        prediction: &Tensor,
-        latents: &Tensor,
-        _: &mut dyn FnMut() -> Tensor,
-    ) -> Tensor {
+    fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let length = self.0.sigmas[step + 1] - self.0.sigmas[step];
         latents + self.0.slope(step, prediction, latents) * f64::from(length)
     }
@@ -130,8 +124,8 @@ impl Schedule for EulerAncestral {
     ) -> Tensor {
         let (from, to) = (self.0.sigmas[step], self.0.sigmas[step + 1]);
         let (from2, to2) = (from * from, to * to);
-        let up = (to2 * (from2 - to2) / from2).sqrt();
-        let down = (to2 - up * up).sqrt();
+        let up = root(to2 * (from2 - to2) / from2);
+        let down = root(to2 - up * up);
         let stepped = latents + self.0.slope(step, prediction, latents) * f64::from(down - from);
         stepped + noise() * f64::from(up)
     }

@@ -7,7 +7,7 @@
 use tch::{Device, IndexOp as _, Kind, Tensor};
 
 use super::Schedule;
-use super::noise_levels::{floats, sigma_of};
+use super::noise_levels::{floats, root, sigma_of};
 use crate::diffusion::manifest::Diffusion;
 
 pub(super) struct EulerAncestral {
@@ -88,7 +88,7 @@ impl Schedule for EulerAncestral {
     /// `c_in x`, with `c_in = 1 / sqrt(sigma^2 + 1)`.
     fn scale_input(&self, step: usize, latents: &Tensor) -> Tensor {
         let sigma = self.sigmas[step];
-        latents * f64::from(1.0 / (sigma * sigma + 1.0).sqrt())
+        latents * f64::from(1.0 / root(sigma * sigma + 1.0))
     }
 
     /// The denoised latents `x - sigma e`.
@@ -106,8 +106,8 @@ impl Schedule for EulerAncestral {
         let (from, to) = (self.sigmas[step], self.sigmas[step + 1]);
         let (from2, to2) = (from * from, to * to);
         // sigma_up = min(sigma', sqrt(sigma'^2 (sigma^2 - sigma'^2) / sigma^2)), sigma_down^2 = sigma'^2 - sigma_up^2
-        let up = to.min((to2 * (from2 - to2) / from2).sqrt());
-        let down = (to2 - up * up).sqrt();
+        let up = to.min(root(to2 * (from2 - to2) / from2));
+        let down = root(to2 - up * up);
         // d = (x - x0) / sigma, x' = x + d (sigma_down - sigma) + sigma_up z
         let slope = (latents - prediction) / f64::from(from);
         let stepped = latents + slope * f64::from(down - from);

@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use super::Schedule;
-use super::noise_levels::{alphas, sigma_of};
+use super::noise_levels::{alphas, root, sigma_of};
 use crate::diffusion::manifest::Diffusion;
 
 /// Steps of the solver that the distillation imitated; diffusers' `original_inference_steps`.
@@ -69,14 +69,14 @@ impl Schedule for Lcm {
     ) -> Tensor {
         let alpha = self.alphas[step];
         // x0 = (x - sqrt(1 - a) e) / sqrt(a)
-        let x0 = (latents - prediction * f64::from((1.0 - alpha).sqrt())) / f64::from(alpha.sqrt());
+        let x0 = (latents - prediction * f64::from(root(1.0 - alpha))) / f64::from(root(alpha));
         // f = c_out x0 + c_skip x,  c_skip = s^2 / (t^2 + s^2),  c_out = t / sqrt(t^2 + s^2)
         let time = self.timesteps[step] as f32 * TIMESTEP_SCALING;
         let spread = time * time + SIGMA_DATA * SIGMA_DATA;
-        let denoised = x0 * f64::from(time / spread.sqrt()) + latents * f64::from(SIGMA_DATA * SIGMA_DATA / spread);
+        let denoised = x0 * f64::from(time / root(spread)) + latents * f64::from(SIGMA_DATA * SIGMA_DATA / spread);
         match self.alphas.get(step + 1) {
             // x' = sqrt(a') f + sqrt(1 - a') z
-            Some(next) => denoised * f64::from(next.sqrt()) + noise() * f64::from((1.0 - next).sqrt()),
+            Some(next) => denoised * f64::from(root(*next)) + noise() * f64::from(root(1.0 - next)),
             None => denoised,
         }
     }

@@ -64,11 +64,7 @@ pub struct ScheduleError {
 ///
 /// # Errors
 /// If the method has no run of `steps` steps on this diffusion.
-pub fn schedule(
-    scheduler: Scheduler,
-    steps: usize,
-    diffusion: &Diffusion,
-) -> Result<Box<dyn Schedule>, ScheduleError> {
+pub fn schedule(scheduler: Scheduler, steps: usize, diffusion: &Diffusion) -> Result<Box<dyn Schedule>, ScheduleError> {
     let refuse = |reason: String| ScheduleError { scheduler, steps, reason };
     let most = diffusion.train_timesteps as usize;
     if !(1..=most).contains(&steps) {

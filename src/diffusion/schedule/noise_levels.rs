@@ -17,7 +17,12 @@ pub(super) fn alphas(diffusion: &Diffusion) -> Vec<f32> {
 
 /// `sigma = sqrt((1 - alpha) / alpha)`.
 pub(super) fn sigma_of(alpha: f32) -> f32 {
-    ((1.0 - alpha) / alpha).sqrt()
+    root((1.0 - alpha) / alpha)
+}
+
+/// The square root as LibTorch rounds it.
+pub(super) fn root(value: f32) -> f32 {
+    by_torch(value, Tensor::sqrt)
 }
 
 /// `sigma` at each of `timesteps`, interpolated linearly between training timesteps, and the final 0.
@@ -64,14 +69,15 @@ pub(super) struct Level {
 
 impl Level {
     pub(super) fn of(sigma: f32) -> Self {
-        let alpha = 1.0 / (sigma * sigma + 1.0).sqrt();
+        let alpha = 1.0 / root(sigma * sigma + 1.0);
         let noise = sigma * alpha;
         Self { alpha, noise, lambda: by_torch(alpha, Tensor::log) - by_torch(noise, Tensor::log) }
     }
 }
 
-/// A function of one `f32` as LibTorch rounds it: its logarithms and exponentials differ from the C library's in the last
-/// bit. (Sums, products, quotients and square roots are IEEE 754's, and so the same everywhere.)
+/// A function of one `f32` as LibTorch rounds it: its logarithms, exponentials and even square roots (a fifth of them, by
+/// MKL's vector mathematics) differ from the C library's in the last bit. Sums, products and quotients are IEEE 754's, and so
+/// the same everywhere.
 pub(super) fn by_torch(value: f32, function: impl Fn(&Tensor) -> Tensor) -> f32 {
     function(&Tensor::from(value)).double_value(&[]) as f32
 }

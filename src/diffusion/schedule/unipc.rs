@@ -129,13 +129,7 @@ impl Schedule for UniPc {
         latents.shallow_clone()
     }
 
-    fn advance(
-        &mut self,
-        step: usize,
-        prediction: &Tensor,
-        latents: &Tensor,
-        _: &mut dyn FnMut() -> Tensor,
-    ) -> Tensor {
+    fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let here = Level::of(self.sigmas[step]);
         // x0 = (x - sigma_t e) / alpha_t
         let x0 = (latents - prediction * f64::from(here.noise)) / f64::from(here.alpha);
