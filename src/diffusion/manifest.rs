@@ -168,7 +168,7 @@ impl Manifest {
             (latent.scale_factor.is_finite() && latent.scale_factor > 0.0, "`latent.scale_factor` must be above 0"),
             (latent.downsampling.is_power_of_two(), "`latent.downsampling` must be a power of two"),
             (
-                self.side_multiple_px > 0 && self.side_multiple_px % latent.downsampling.max(1) == 0,
+                self.side_multiple_px > 0 && self.side_multiple_px.is_multiple_of(latent.downsampling.max(1)),
                 "`side_multiple_px` must be a multiple of `latent.downsampling`",
             ),
             ((2..=4096).contains(&text.length), "`text.length` must lie between 2 and 4096"),

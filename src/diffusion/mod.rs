@@ -4,6 +4,7 @@ mod bundle;
 mod checks;
 mod editor;
 mod instructions;
+mod lanczos;
 mod manifest;
 mod networks;
 mod noise;

@@ -34,7 +34,8 @@ pub(super) fn sigmas_at(timesteps: &[f64], diffusion: &Diffusion) -> Vec<f32> {
 /// `numpy.interp(x, arange(len), values)`.
 fn interpolate(x: f64, values: &[f64]) -> f64 {
     let last = values.len() - 1;
-    let below = (x.max(0.0).floor() as usize).min(last);
+    let x = x.max(0.0);
+    let below = (x.floor() as usize).min(last);
     if below == last {
         return values[last];
     }
