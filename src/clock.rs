@@ -16,6 +16,7 @@ pub enum Clock {
 impl Clock {
     /// The time of day, UTC.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System => Utc::now(),

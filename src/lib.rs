@@ -1,5 +1,8 @@
 //! Controlled trials of image augmentation.
+pub mod augment;
+pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod data;
 pub mod diagnostic;
 #[cfg(feature = "torch")]
@@ -7,4 +10,11 @@ pub mod diffusion;
 pub mod digest;
 pub mod events;
 pub mod plan;
+pub mod progress;
+pub mod registry;
+pub mod report;
 pub mod seed;
+pub mod stats;
+pub mod study;
+#[cfg(feature = "torch")]
+pub mod train;

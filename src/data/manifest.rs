@@ -29,6 +29,9 @@ pub struct ImageRecord {
 pub struct LeftOut {
     pub path: String,
     pub reason: String,
+    /// Index of the class it was meant for, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<u32>,
 }
 
 /// A data set as it was read.

@@ -61,8 +61,7 @@ impl TrainingSet {
     /// Digest of the samples' content, labels and order.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let content: Vec<_> = self.samples.iter().map(|s| (s.image, s.label, s.derived)).collect();
-        Digest::of_value("training-set-v1", &content)
+        content_digest("training-set-v1", &self.samples)
     }
 
     /// A set for tests of the trainer.
@@ -105,9 +104,20 @@ impl EvaluationSet {
         &self.samples
     }
 
+    /// Digest of the samples' content, labels and order.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        content_digest("evaluation-set-v1", &self.samples)
+    }
+
     /// The pixels behind the samples.
     #[must_use]
     pub fn pixels(&self) -> &PixelStore {
         &self.pixels
     }
+}
+
+fn content_digest(domain: &str, samples: &[Sample]) -> Digest {
+    let content: Vec<_> = samples.iter().map(|s| (s.image, s.label, s.derived)).collect();
+    Digest::of_value(domain, &content)
 }

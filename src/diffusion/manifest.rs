@@ -39,7 +39,7 @@ pub struct Source {
     /// Commit of the repository, or the digest of the weights.
     pub revision: Option<String>,
     pub license: Option<String>,
-    /// The LoRA that was folded in.
+    /// The `LoRA` that was folded in.
     pub lora_sha256: Option<Digest>,
 }
 

@@ -81,7 +81,7 @@ pub enum Scheduler {
     Ddim,
     DpmSolverPp2m,
     Unipc,
-    /// Latent consistency: few steps, for a bundle with an LCM LoRA folded in.
+    /// Latent consistency: few steps, for a bundle with an LCM `LoRA` folded in.
     Lcm,
     /// Euler ancestral as in the original repository, by k-diffusion.
     KEulerAncestral,

@@ -1,4 +1,11 @@
-//! The integration binary: one, so that the crate is linked once.
+//! Everything that crosses modules, as one binary.
 
 #[cfg(feature = "torch")]
 mod diffusion;
+mod experiments;
+#[cfg(feature = "torch")]
+mod interruption;
+mod lab;
+mod misuse;
+#[cfg(feature = "torch")]
+mod study;

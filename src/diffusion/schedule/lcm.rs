@@ -1,5 +1,5 @@
 //! Latent consistency sampling (Luo et al. 2023a, algorithm 3), as diffusers' `LCMScheduler`. The U-Net must have been
-//! distilled for it (an LCM LoRA, folded in at export); 4 steps are usual.
+//! distilled for it (an LCM `LoRA`, folded in at export); 4 steps are usual.
 
 use tch::Tensor;
 

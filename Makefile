@@ -1,0 +1,34 @@
+# Everything a newcomer needs: `make study` and `make test`. Both set LibTorch up first if it is missing or damaged.
+
+CARGO ?= cargo
+PYTHON ?= python3
+# LibTorch's threads must not spin while they wait: on shared cores that costs a factor of several.
+export OMP_WAIT_POLICY ?= PASSIVE
+AUGTRIAL = $(CARGO) run --quiet --bin augtrial --
+
+.DEFAULT_GOAL := help
+.PHONY: help study test lint doc build bench libtorch
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+study: build ## run experiments/quickstart.toml to a finished report
+	$(AUGTRIAL) run experiments/quickstart.toml
+
+test: libtorch ## run every test
+	$(CARGO) test --locked
+
+build: libtorch ## build the program
+	$(CARGO) build --locked
+
+lint: libtorch ## rustfmt, clippy and rustdoc, warnings refused
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+bench: libtorch ## run the criterion benches
+	$(CARGO) bench --locked
+
+# Left alone if LIBTORCH or LIBTORCH_USE_PYTORCH names one of your own.
+libtorch: ## unpack LibTorch into .libtorch/
+	@test -n "$$LIBTORCH$$LIBTORCH_USE_PYTORCH" || $(PYTHON) tools/setup_libtorch.py .libtorch

@@ -1,0 +1,180 @@
+//! Making a set, or finding it made.
+//!
+//! Batches follow one another; inside a batch the maker and the encoder run in parallel. Every image depends on its
+//! source, its copy and the recipe alone, so neither the number of threads nor an interruption changes a byte.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::draft::Draft;
+use super::error::{At as _, StoreError};
+use super::files::create_folder;
+use super::maker::{DerivedImageMaker, Missing, Planned};
+use super::manifest::{ENCODING, FORMAT, FORMAT_VERSION, Header, Key, MissingImage, Outcome};
+use super::read::{DerivedSet, open};
+use super::request::SetRequest;
+use crate::data::manifest::Lineage;
+use crate::digest::Digest;
+
+/// Between two looks at a lock that another generator holds.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+
+const CREATOR: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
+/// How the caller follows and stops the making of a set.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Looked at between batches, and while waiting for another generator.
+    pub stop: &'a AtomicBool,
+    /// Called before the first batch and after each.
+    pub progress: &'a dyn Fn(Progress),
+}
+
+/// How far a set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub set: Digest,
+    /// Planned images whose outcome is known, missing ones included.
+    pub done: usize,
+    pub missing: usize,
+    pub planned: usize,
+}
+
+/// Returns the requested set from the folder `sets`, made if it is not there, continued if it was interrupted.
+///
+/// A finished set is checked against its manifest but not re-hashed; [`verify`](super::verify) does that. If another
+/// process or thread is making the same set, waits for it.
+///
+/// # Errors
+/// If a source has the wrong size, the maker fails, the disk does, the set is there but damaged, or the caller stops it.
+/// Images that were finished before are kept for the next attempt.
+pub fn materialise(
+    sets: &Path,
+    request: &SetRequest<'_>,
+    maker: &dyn DerivedImageMaker,
+    watch: Watch<'_>,
+) -> Result<DerivedSet, StoreError> {
+    let tool = maker.tool();
+    let planned = request.planned()?;
+    let set = request.digest(&tool);
+    let finished = sets.join(set.to_string());
+    if finished.is_dir() {
+        return reuse(&finished);
+    }
+    create_folder(sets)?;
+    let Some(_lock) = lock(&sets.join(format!("{set}.lock")), watch.stop)? else {
+        return Err(StoreError::Interrupted { set, done: 0, planned: planned.len() });
+    };
+    if finished.is_dir() {
+        return reuse(&finished);
+    }
+    let keys: Vec<Key> = planned.iter().map(|(key, _)| *key).collect();
+    let mut draft = Draft::open(sets.join(format!("{set}.partial")), &keys)?;
+    let work = Work { request, maker, tool: &tool, set };
+    work.run(&mut draft, &planned, watch)?;
+    let header = work.header(&draft);
+    draft.finish(&header, &finished)?;
+    open(&finished)
+}
+
+fn reuse(finished: &Path) -> Result<DerivedSet, StoreError> {
+    Ok(DerivedSet { reused: true, ..open(finished)? })
+}
+
+/// Takes the lock of a set; none if asked to stop before it was free. The system releases it when the file closes,
+/// whatever ends the process.
+fn lock(path: &Path, stop: &AtomicBool) -> Result<Option<File>, StoreError> {
+    let file = File::options().create(true).truncate(false).write(true).open(path).at("open", path)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if stop.load(Ordering::Relaxed) => return Ok(None),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
+            Err(TryLockError::Error(error)) => return Err(error).at("lock", path),
+        }
+    }
+}
+
+/// What stays the same from batch to batch.
+struct Work<'a> {
+    request: &'a SetRequest<'a>,
+    maker: &'a dyn DerivedImageMaker,
+    tool: &'a str,
+    set: Digest,
+}
+
+impl Work<'_> {
+    /// Makes what the draft does not have.
+    fn run(&self, draft: &mut Draft, planned: &[(Key, Planned<'_>)], watch: Watch<'_>) -> Result<(), StoreError> {
+        let rest: Vec<(Key, Planned<'_>)> = planned.iter().filter(|(key, _)| !draft.has(key)).copied().collect();
+        let report = |draft: &Draft| {
+            let (done, missing) = (draft.len(), draft.missing());
+            (watch.progress)(Progress { set: self.set, done, missing, planned: planned.len() });
+        };
+        report(draft);
+        for batch in rest.chunks(self.maker.batch_size().max(1)) {
+            if watch.stop.load(Ordering::Relaxed) {
+                return Err(StoreError::Interrupted { set: self.set, done: draft.len(), planned: planned.len() });
+            }
+            let outcomes = self.make(draft, batch)?;
+            draft.record(outcomes)?;
+            report(draft);
+        }
+        Ok(())
+    }
+
+    fn make(&self, draft: &Draft, batch: &[(Key, Planned<'_>)]) -> Result<Vec<Outcome>, StoreError> {
+        let orders: Vec<Planned<'_>> = batch.iter().map(|(_, planned)| *planned).collect();
+        let failed = |source| StoreError::Maker { tool: self.tool.to_owned(), image: batch[0].0.source, source };
+        let made = self.maker.make_batch(&orders).map_err(failed)?;
+        if made.len() != batch.len() {
+            return Err(failed(format!("asked for {} images, got {}", batch.len(), made.len()).into()));
+        }
+        batch.par_iter().zip(made).map(|((key, _), result)| self.keep(draft, key, result)).collect()
+    }
+
+    fn keep(&self, draft: &Draft, key: &Key, result: Result<RgbImage, Missing>) -> Result<Outcome, StoreError> {
+        let lineage = Lineage {
+            source: key.source,
+            recipe: self.request.recipe,
+            copy: key.copy,
+            seed: self.request.seed.0,
+            tool: self.tool.to_owned(),
+        };
+        let image = match result {
+            Ok(image) => image,
+            Err(missing) => return Ok(Outcome::Missing(MissingImage { missing, class: key.class, lineage })),
+        };
+        let working_px = (self.request.width_px, self.request.height_px);
+        if image.dimensions() != working_px {
+            let (image, copy, made_px) = (key.source, key.copy, image.dimensions());
+            return Err(StoreError::MadeSize { image, copy, made_px, working_px });
+        }
+        draft.write(key, &image, lineage).map(Outcome::Made)
+    }
+
+    fn header(&self, draft: &Draft) -> Header {
+        Header {
+            format: FORMAT.to_owned(),
+            version: FORMAT_VERSION,
+            set: self.set,
+            recipe: self.request.recipe,
+            step: self.request.step.clone(),
+            copies: self.request.copies,
+            seed: self.request.seed,
+            tool: self.tool.to_owned(),
+            width_px: self.request.width_px,
+            height_px: self.request.height_px,
+            images: draft.len() - draft.missing(),
+            missing: draft.missing(),
+            encoding_format: ENCODING.to_owned(),
+            creator: CREATOR.to_owned(),
+        }
+    }
+}

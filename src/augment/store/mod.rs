@@ -1,0 +1,23 @@
+//! Materialised sets of derived images, addressed by content.
+//!
+//! `<sets>/<digest>/` holds `manifest.jsonl` and `images/`. Beside it, `<digest>.partial/` is the same set in the making,
+//! and `<digest>.lock` is held, by the system's file lock, while someone makes it; as a file it means nothing.
+
+mod draft;
+mod error;
+mod files;
+mod maker;
+mod manifest;
+mod materialise;
+mod read;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{MakerError, StoreError};
+pub use maker::{DerivedImageMaker, Missing, MissingReason, Planned, Source, TransformMaker};
+pub use manifest::{DerivedImage, MissingImage};
+pub use materialise::{Progress, Watch, materialise};
+pub use read::{DerivedSet, open, verify};
+pub use request::SetRequest;

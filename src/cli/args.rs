@@ -1,0 +1,221 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::session::SeedSelection;
+
+/// Controlled trials of image augmentation: one TOML file in, paired training runs, a registry and a report out.
+#[derive(Debug, Parser)]
+#[command(name = "augtrial", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed \
+                        or were interrupted, 5 registry.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Global {
+    /// Folder where everything is recorded.
+    #[arg(long, global = true, env = "AUGTRIAL_RUNS", default_value = "runs", value_name = "DIR")]
+    pub(super) runs: PathBuf,
+    /// Folder of the rendered reports.
+    #[arg(long, global = true, env = "AUGTRIAL_REPORTS", default_value = "reports", value_name = "DIR")]
+    pub(super) reports: PathBuf,
+    /// Show no progress.
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a commented experiment file to start from.
+    Init(InitArgs),
+    /// Check experiment files: every error at once, with its place.
+    Check(CheckArgs),
+    /// Show what a run would do: arms, images, updates, what is cached, time, disk and the smallest reachable p.
+    Plan(PlanArgs),
+    /// Run a study to its report. Interrupted, it continues where it stopped.
+    Run(RunArgs),
+    /// Look into the registry.
+    Runs(RunsArgs),
+    /// Look at a data set, or make one.
+    Dataset(DatasetArgs),
+    /// Write the report of a study that was run.
+    Report(ReportArgs),
+    /// Say what this machine and this build can do.
+    Doctor,
+    /// Print shell completions.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man,
+}
+
+/// An experiment file and changes to it.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Experiment {
+    /// The experiment file.
+    pub(super) file: PathBuf,
+    /// Change a value of the file, e.g. `classifier.batch_size=16` or `arm[1].repeat=2`; recorded with every run.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Seeds instead of the file's: `1,2,5`, `1-5`, or `+3` for three more.
+    #[arg(long, value_name = "SEEDS")]
+    pub(super) seeds: Option<SeedSelection>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The file to write; never overwrites one.
+    #[arg(default_value = "experiment.toml")]
+    pub(super) file: PathBuf,
+    /// Folder of class folders that the study is about; rendered images if absent.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Experiment files.
+    #[arg(required_unless_present = "schema")]
+    pub(super) files: Vec<PathBuf>,
+    /// Change a value before checking.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Print the JSON schema of experiment files, for editors.
+    #[arg(long)]
+    pub(super) schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) experiment: Experiment,
+    /// Only these arms.
+    #[arg(long = "arm", value_name = "NAME")]
+    pub(super) arms: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) experiment: Experiment,
+    /// Only these arms.
+    #[arg(long = "arm", value_name = "NAME")]
+    pub(super) arms: Vec<String>,
+    /// What to do with attempts that were interrupted.
+    #[arg(long, value_enum, default_value_t, num_args = 0..=1, default_missing_value = "auto", value_name = "WHEN")]
+    pub(super) resume: Resume,
+    /// Try failed trials once more, as new attempts.
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What to do with attempts that were interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Resume {
+    /// Continue from the last checkpoint.
+    #[default]
+    Auto,
+    /// Begin a new attempt.
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    pub(super) command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List runs, the newest first.
+    List {
+        /// Only runs of this study.
+        #[arg(long)]
+        study: Option<String>,
+    },
+    /// Show one run: `latest`, or a unique prefix of its id.
+    Show { run: String },
+    /// Show how two runs differ: plan, environment, results.
+    Diff { a: String, b: String },
+    /// Ask the registry in SQL; nothing can be changed.
+    Query { sql: String },
+    /// Write a table to a file.
+    Export {
+        #[arg(value_enum)]
+        table: ExportTable,
+        /// The file; its ending (`csv`, `parquet`, `jsonl`) decides the format.
+        file: PathBuf,
+    },
+    /// Rebuild the registry from the run folders.
+    Reindex,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportTable {
+    Runs,
+    Epochs,
+    Predictions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DatasetArgs {
+    #[command(subcommand)]
+    pub(super) command: DatasetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DatasetCommand {
+    /// Print the class table of a folder of class folders, or of an experiment's data set.
+    Stat {
+        /// A folder, or an experiment file.
+        path: PathBuf,
+    },
+    /// Read every image, and fail if any cannot be used or if bytes are there twice under different labels.
+    Verify {
+        /// A folder, or an experiment file.
+        path: PathBuf,
+    },
+    /// Render the synthetic data set into a folder.
+    Render {
+        /// The folder to make.
+        path: PathBuf,
+        /// Number of images.
+        #[arg(long, default_value_t = 600)]
+        images: u32,
+        /// Width and height, px.
+        #[arg(long, default_value = "64x48", value_parser = parse_size)]
+        size: (u32, u32),
+        /// Seed of the scenes.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The study's name, or its experiment file.
+    pub(super) study: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    pub(super) shell: Shell,
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("`{text}` is not a size: expected WIDTHxHEIGHT, e.g. 64x48");
+    let (width, height) = text.split_once('x').ok_or_else(wrong)?;
+    let side = |side: &str| side.parse().ok().filter(|side| (8..=8192).contains(side)).ok_or_else(wrong);
+    Ok((side(width)?, side(height)?))
+}

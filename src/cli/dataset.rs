@@ -1,0 +1,116 @@
+//! `augtrial dataset`.
+
+use std::path::Path;
+
+use super::CliError;
+use super::args::{DatasetArgs, DatasetCommand, Experiment, Global};
+use super::output::line;
+use super::session::{Session, is_experiment_file};
+use super::table::table;
+use crate::data::audit::Duplicates;
+use crate::data::ingest::ingest;
+use crate::data::manifest::{LeftOut, Manifest};
+use crate::data::render::write_dataset;
+use crate::data::source::{Layout, Source};
+use crate::data::stat::ClassTable;
+use crate::plan::dataset::Ingest;
+use crate::progress::Progress;
+use crate::seed::StudySeed;
+use crate::study::StudyData;
+
+pub(super) fn dataset(args: &DatasetArgs, global: &Global) -> Result<(), CliError> {
+    match &args.command {
+        DatasetCommand::Stat { path } => stat(path, global),
+        DatasetCommand::Verify { path } => verify(path, global),
+        DatasetCommand::Render { path, images, size, seed } => {
+            let progress = Progress::new(global.quiet);
+            let stage = progress.stage("render", u64::from(*images), "images");
+            write_dataset(StudySeed(*seed), u64::from(*images), size.0, size.1, path, &|done| stage.set(done, ""))?;
+            line(format_args!("rendered {images} synthetic images into {}", path.display()))
+        }
+    }
+}
+
+fn stat(path: &Path, global: &Global) -> Result<(), CliError> {
+    let (manifest, rules) = read(path, global)?;
+    line(class_table(&manifest, &rules))?;
+    if manifest.synthetic {
+        line("synthetic: rendered by augtrial, not photographs")?;
+    }
+    left_out("ignored", &manifest.ignored)?;
+    left_out("quarantined", &manifest.quarantined)?;
+    duplicates(&manifest).map(|_| ())
+}
+
+fn verify(path: &Path, global: &Global) -> Result<(), CliError> {
+    let (manifest, rules) = read(path, global)?;
+    line(class_table(&manifest, &rules))?;
+    left_out("quarantined", &manifest.quarantined)?;
+    let contradicting = duplicates(&manifest)?;
+    match (manifest.quarantined.len(), contradicting) {
+        (0, 0) => line(format_args!("ok: {} images, manifest {}", manifest.images.len(), manifest.digest())),
+        (unusable, contradicting) => Err(CliError::BadData(format!(
+            "{unusable} files cannot be used and {contradicting} contents have contradicting labels: \
+             repair or remove the files listed above"
+        ))),
+    }
+}
+
+/// Reads a folder, or the data set of an experiment.
+fn read(path: &Path, global: &Global) -> Result<(Manifest, Ingest), CliError> {
+    if is_experiment_file(path) {
+        let experiment = Experiment { file: path.to_owned(), set: Vec::new(), seeds: None };
+        let session = Session::open(&experiment, global)?;
+        let manifest = StudyData::read(&session.plan, &session.context())?.manifest;
+        return Ok((manifest, session.plan.ingest));
+    }
+    let rules = Ingest::default();
+    let source = Source::new(path.to_owned(), Layout::Folder { classes: None });
+    let progress = Progress::new(global.quiet);
+    let stage = progress.stage("read images", 0, "images");
+    let manifest = ingest(&source, &rules, &|done, total| stage.set_of(done, total, ""))?;
+    Ok((manifest, rules))
+}
+
+fn class_table(manifest: &Manifest, rules: &Ingest) -> comfy_table::Table {
+    let counted = ClassTable::new(manifest, &rules.declared);
+    let optional = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<Vec<String>> = counted
+        .rows
+        .iter()
+        .chain([&counted.total])
+        .map(|row| {
+            vec![
+                row.class.clone(),
+                row.read.to_string(),
+                optional(row.declared.map(|n| n.to_string())),
+                optional(row.difference().map(|n| format!("{n:+}"))),
+                row.quarantined.to_string(),
+            ]
+        })
+        .collect();
+    table(&["class", "read", "declared", "difference", "quarantined"], &rows)
+}
+
+fn left_out(title: &str, files: &[LeftOut]) -> Result<(), CliError> {
+    if !files.is_empty() {
+        line(format_args!("{title}: {}", files.len()))?;
+    }
+    files.iter().try_for_each(|file| line(format_args!("  {}: {}", file.path, file.reason)))
+}
+
+/// Lists byte-identical images, and counts the contents whose labels contradict each other.
+fn duplicates(manifest: &Manifest) -> Result<usize, CliError> {
+    let found = Duplicates::find(manifest);
+    if found.sets.is_empty() {
+        line("duplicates: none")?;
+        return Ok(0);
+    }
+    line(format_args!("duplicates: {} contents are there more than once", found.sets.len()))?;
+    for set in &found.sets {
+        let paths: Vec<_> = set.images.iter().map(|image| image.path.as_str()).collect();
+        let note = if set.is_contradicting() { " (contradicting labels)" } else { "" };
+        line(format_args!("  {}{note}", paths.join(" = ")))?;
+    }
+    Ok(found.contradicting().count())
+}

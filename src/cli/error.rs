@@ -1,0 +1,79 @@
+//! What can go wrong in a command, and the exit code it ends with.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::data::ingest::IngestError;
+use crate::data::render::RenderError;
+use crate::plan::PlanError;
+use crate::registry::RegistryError;
+use crate::study::StudyError;
+
+/// An error of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("{0}")]
+    Arguments(String),
+    #[error(transparent)]
+    Study(#[from] StudyError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("cannot read the data set")]
+    Data(#[from] IngestError),
+    #[error("{0}")]
+    BadData(String),
+    #[error("cannot render the synthetic data set")]
+    Render(#[from] RenderError),
+    #[error("{failed} of {planned} trials have no result; the report says which and why")]
+    TrialsFailed { failed: usize, planned: usize },
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    #[error("cannot {action}")]
+    System { action: &'static str, source: io::Error },
+}
+
+const INTERNAL: u8 = 1;
+const EXPERIMENT: u8 = 2;
+const DATA: u8 = 3;
+const TRIALS: u8 = 4;
+const REGISTRY: u8 = 5;
+
+impl CliError {
+    /// 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed or were interrupted, 5 registry.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) | Self::Arguments(_) => EXPERIMENT,
+            Self::Study(error) => study_code(error),
+            Self::Registry(_) => REGISTRY,
+            Self::Data(_) | Self::BadData(_) | Self::Render(_) => DATA,
+            Self::TrialsFailed { .. } => TRIALS,
+            Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
+        }
+    }
+}
+
+fn study_code(error: &StudyError) -> u8 {
+    match error {
+        StudyError::Plan(_) | StudyError::UnknownArm { .. } | StudyError::Arm { .. } | StudyError::NotRun { .. } => {
+            EXPERIMENT
+        }
+        StudyError::Render(_)
+        | StudyError::Ingest(_)
+        | StudyError::Split(_)
+        | StudyError::Store { .. }
+        | StudyError::Cache(_)
+        | StudyError::Set { .. }
+        | StudyError::Mix { .. }
+        | StudyError::Read { .. } => DATA,
+        StudyError::Registry(_) => REGISTRY,
+        StudyError::Interrupted => TRIALS,
+        StudyError::Report(_) => INTERNAL,
+        #[cfg(feature = "torch")]
+        StudyError::Train(_) => INTERNAL,
+    }
+}

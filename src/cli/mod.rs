@@ -1,0 +1,43 @@
+//! The command line: one file per command. Results go to standard output, everything else to standard error.
+
+mod args;
+mod check;
+mod dataset;
+mod doctor;
+mod error;
+mod init;
+mod output;
+mod plan;
+mod report;
+mod run;
+mod runs;
+mod session;
+mod shell;
+mod table;
+
+pub use args::Cli;
+pub use error::CliError;
+
+use args::Command;
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// [`CliError`], which knows its exit code.
+    pub fn dispatch(self) -> Result<(), CliError> {
+        let global = self.global;
+        match self.command {
+            Command::Init(args) => init::init(&args),
+            Command::Check(args) => check::check(&args),
+            Command::Plan(args) => plan::plan(&args, &global),
+            Command::Run(args) => run::run(&args, &global),
+            Command::Runs(args) => runs::runs(args, &global),
+            Command::Dataset(args) => dataset::dataset(&args, &global),
+            Command::Report(args) => report::report(&args, &global),
+            Command::Doctor => doctor::doctor(&global),
+            Command::Completions(args) => shell::completions(&args),
+            Command::Man => shell::man(),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Reading a data set: every file is listed, hashed and decoded once; what cannot be used is left out with the reason.
+
+mod check;
+mod csv;
+mod error;
+mod folder;
+mod index;
+mod listing;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use error::{IngestError, KnownNames, Place};
+pub(super) use folder::walk;
+pub use read::{Progress, ingest};

@@ -1,0 +1,319 @@
+//! The index and the predictions as data frames, written as CSV, Parquet or JSON lines.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use polars::prelude::{CsvWriter, ParquetWriter, SerWriter as _};
+
+use super::error::RegistryError;
+use super::files;
+use super::frame::{Frame, Kind, write_json_lines};
+use super::store::Registry;
+use super::summary::{Filter, RunSummary};
+use super::table::Cell;
+
+/// What is exported, one row each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    Runs,
+    /// Every part of every epoch.
+    Epochs,
+    /// Every image of the test split in every run, with columns `p_0`, `p_1`, ... for the classes' probabilities.
+    Predictions,
+}
+
+/// The form of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    Csv,
+    Parquet,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+/// The text names nothing that can be exported, or no format.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not known: expected {1}")]
+pub struct ParseExportError(String, &'static str);
+
+impl FromStr for Export {
+    type Err = ParseExportError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "runs" => Ok(Self::Runs),
+            "epochs" => Ok(Self::Epochs),
+            "predictions" => Ok(Self::Predictions),
+            _ => Err(ParseExportError(text.to_owned(), "`runs`, `epochs` or `predictions`")),
+        }
+    }
+}
+
+impl FromStr for ExportFormat {
+    type Err = ParseExportError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "parquet" => Ok(Self::Parquet),
+            "jsonl" => Ok(Self::Jsonl),
+            _ => Err(ParseExportError(text.to_owned(), "`csv`, `parquet` or `jsonl`")),
+        }
+    }
+}
+
+impl Registry {
+    /// Writes runs that pass the filter, or their epochs or predictions, to `path`, whole or not at all. Gives the number
+    /// of rows.
+    ///
+    /// # Errors
+    /// If a record is damaged, or the file cannot be written.
+    pub fn export(
+        &self,
+        what: Export,
+        filter: &Filter,
+        format: ExportFormat,
+        path: &Path,
+    ) -> Result<usize, RegistryError> {
+        let failed = |source| RegistryError::Export { path: path.to_owned(), source };
+        let runs = self.list(filter)?;
+        let frame = match what {
+            Export::Runs => runs_frame(&runs),
+            Export::Epochs => self.epochs_frame(&runs)?,
+            Export::Predictions => self.predictions_frame(&runs)?,
+        };
+        let mut frame = frame.finish().map_err(failed)?;
+        files::replace_file(path, |out| match format {
+            ExportFormat::Csv => CsvWriter::new(out).finish(&mut frame).map_err(failed),
+            ExportFormat::Parquet => ParquetWriter::new(out).finish(&mut frame).map(drop).map_err(failed),
+            ExportFormat::Jsonl => write_json_lines(&frame, out, path),
+        })?;
+        Ok(frame.height())
+    }
+
+    fn epochs_frame(&self, runs: &[RunSummary]) -> Result<Frame, RegistryError> {
+        let mut frame = Frame::new(&[
+            TRIAL_COLUMNS,
+            &[
+                ("epoch", Kind::Integer),
+                ("split", Kind::Text),
+                ("loss_nats", Kind::Real),
+                ("top1", Kind::Real),
+                ("learning_rate", Kind::Real),
+                ("samples", Kind::Integer),
+                ("updates", Kind::Integer),
+                ("elapsed_secs", Kind::Real),
+            ],
+        ]);
+        let sql = "SELECT epoch, split, loss_nats, top1, learning_rate, samples, updates, elapsed_secs
+             FROM epochs WHERE run = ?1 ORDER BY epoch, split";
+        for run in runs {
+            self.index.read(|db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let mut rows = statement.query([run.run])?;
+                while let Some(row) = rows.next()? {
+                    frame.push(trial_cells(run).into_iter().chain([
+                        row.get::<_, u32>(0)?.into(),
+                        row.get::<_, String>(1)?.into(),
+                        row.get::<_, f64>(2)?.into(),
+                        row.get::<_, f64>(3)?.into(),
+                        row.get::<_, f64>(4)?.into(),
+                        Cell::Integer(row.get(5)?),
+                        Cell::Integer(row.get(6)?),
+                        row.get::<_, f64>(7)?.into(),
+                    ]));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(frame)
+    }
+
+    fn predictions_frame(&self, runs: &[RunSummary]) -> Result<Frame, RegistryError> {
+        let mut frame = Frame::new(&[
+            TRIAL_COLUMNS,
+            &[
+                ("image", Kind::Text),
+                ("path", Kind::Text),
+                ("derived", Kind::Boolean),
+                ("label", Kind::Integer),
+                ("predicted", Kind::Integer),
+            ],
+        ]);
+        for run in runs {
+            for prediction in self.predictions(run.run)? {
+                let cells: [Cell; 5] = [
+                    prediction.image.to_string().into(),
+                    prediction.path.into(),
+                    prediction.derived.into(),
+                    prediction.label.into(),
+                    prediction.predicted.into(),
+                ];
+                let probabilities = prediction.probabilities.into_iter().map(|p| Cell::Real(p.into()));
+                frame.widen(TRIAL_COLUMNS.len() + cells.len() + probabilities.len());
+                frame.push(trial_cells(run).into_iter().chain(cells).chain(probabilities));
+            }
+        }
+        Ok(frame)
+    }
+}
+
+/// Columns that say which run a row is of.
+const TRIAL_COLUMNS: &[(&str, Kind)] = &[
+    ("run", Kind::Text),
+    ("study", Kind::Text),
+    ("arm", Kind::Text),
+    ("role", Kind::Text),
+    ("seed", Kind::Integer),
+    ("attempt", Kind::Integer),
+    ("status", Kind::Text),
+    ("counts", Kind::Boolean),
+    ("protocol", Kind::Text),
+    ("synthetic", Kind::Boolean),
+];
+
+fn trial_cells(run: &RunSummary) -> [Cell; 10] {
+    [
+        run.run.to_string().into(),
+        run.study.as_str().into(),
+        run.arm.as_str().into(),
+        match run.role {
+            crate::plan::arm::Role::Control => "control".into(),
+            crate::plan::arm::Role::Treatment => "treatment".into(),
+        },
+        run.seed.into(),
+        run.attempt.into(),
+        run.status.name().into(),
+        run.counts.into(),
+        run.protocol.name().into(),
+        run.synthetic.into(),
+    ]
+}
+
+fn runs_frame(runs: &[RunSummary]) -> Frame {
+    let mut frame = Frame::new(&[
+        TRIAL_COLUMNS,
+        &[
+            ("trial_key", Kind::Text),
+            ("plan", Kind::Text),
+            ("host", Kind::Text),
+            ("device", Kind::Text),
+            ("created_at", Kind::Text),
+            ("ended_at", Kind::Text),
+            ("epochs", Kind::Integer),
+            ("total_epochs", Kind::Integer),
+            ("selected_epoch", Kind::Integer),
+            ("validation_top1", Kind::Real),
+            ("test_top1", Kind::Real),
+            ("test_loss_nats", Kind::Real),
+            ("test_samples", Kind::Integer),
+            ("test_openings", Kind::Integer),
+            ("elapsed_secs", Kind::Real),
+        ],
+    ]);
+    for run in runs {
+        let test = run.test.as_ref();
+        frame.push(trial_cells(run).into_iter().chain([
+            run.trial_key.to_string().into(),
+            run.plan.to_string().into(),
+            run.host.as_str().into(),
+            run.device.as_str().into(),
+            run.created_at.as_str().into(),
+            run.ended_at.clone().into(),
+            run.epochs.into(),
+            run.total_epochs.into(),
+            run.selected_epoch.into(),
+            run.validation_top1.into(),
+            test.map(|test| test.top1).into(),
+            test.map(|test| test.loss_nats).into(),
+            test.map(|test| test.samples).into(),
+            run.test_openings.into(),
+            run.elapsed_secs.into(),
+        ]));
+    }
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use polars::prelude::{ParquetReader, SerReader as _};
+
+    use super::super::testing::*;
+    use super::*;
+
+    fn two_runs(runs_dir: &Path) -> Registry {
+        let registry = open(runs_dir);
+        let plan = plan("demo");
+        complete(begin(&registry, &plan, 0, 1));
+        begin(&registry, &plan, 1, 1).fail("comma, \"quote\"").unwrap();
+        registry
+    }
+
+    #[test]
+    fn every_format_holds_the_same_numbers_to_the_last_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let export = |format, name: &str| {
+            let path = folder.path().join(name);
+            let rows = registry.export(Export::Epochs, &Filter::default(), format, &path).unwrap();
+            assert_eq!(rows, 2 * EPOCHS as usize);
+            path
+        };
+        let expected: Vec<f64> = (1..=EPOCHS).flat_map(|epoch| [1.0 / f64::from(epoch + 2); 2]).collect();
+
+        let mut csv = csv::Reader::from_path(export(ExportFormat::Csv, "epochs.csv")).unwrap();
+        let column = csv.headers().unwrap().iter().position(|name| name == "loss_nats").unwrap();
+        let read: Vec<f64> = csv.records().map(|record| record.unwrap()[column].parse().unwrap()).collect();
+        assert_eq!(read, expected);
+
+        let text = fs::read_to_string(export(ExportFormat::Jsonl, "epochs.jsonl")).unwrap();
+        let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.iter().map(|row| row["loss_nats"].as_f64().unwrap()).collect::<Vec<_>>(), expected);
+        assert_eq!((&rows[0]["split"], &rows[0]["counts"]), (&"train".into(), &true.into()));
+
+        let parquet = export(ExportFormat::Parquet, "epochs.parquet");
+        let frame = ParquetReader::new(File::open(parquet).unwrap()).finish().unwrap();
+        let losses = frame.column("loss_nats").unwrap().f64().unwrap();
+        assert_eq!(losses.into_no_null_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn runs_without_a_result_have_empty_cells_of_the_right_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("runs.parquet");
+        let failed = Filter { status: Some("failed".parse().unwrap()), ..Filter::default() };
+        assert_eq!(registry.export(Export::Runs, &failed, ExportFormat::Parquet, &path).unwrap(), 1);
+        let frame = ParquetReader::new(File::open(&path).unwrap()).finish().unwrap();
+        assert_eq!(frame.column("test_top1").unwrap().f64().unwrap().get(0), None);
+        assert_eq!(frame.column("arm").unwrap().str().unwrap().get(0), Some("flips"));
+        // Nothing at all is still a file with its columns.
+        let none = Filter { study: Some("none".to_owned()), ..Filter::default() };
+        assert_eq!(registry.export(Export::Runs, &none, ExportFormat::Parquet, &path).unwrap(), 0);
+        assert_eq!(ParquetReader::new(File::open(&path).unwrap()).finish().unwrap().width(), 25);
+    }
+
+    #[test]
+    fn predictions_come_with_every_class_probability() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("predictions.jsonl");
+        let rows = registry.export(Export::Predictions, &Filter::default(), ExportFormat::Jsonl, &path).unwrap();
+        assert_eq!(rows, 2);
+        let text = fs::read_to_string(&path).unwrap();
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["path"], &first["p_1"]), (&"glass/one.png".into(), &f64::from(0.7_f32).into()));
+    }
+
+    #[test]
+    fn an_export_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = two_runs(&folder.path().join("runs"));
+        let path = folder.path().join("missing/runs.csv");
+        let error = registry.export(Export::Runs, &Filter::default(), ExportFormat::Csv, &path).unwrap_err();
+        assert!(error.to_string().contains("missing/runs.csv"), "{error}");
+        assert!(!path.exists());
+    }
+}

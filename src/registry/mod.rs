@@ -1,0 +1,34 @@
+//! The record of every run: folders are the record, `SQLite` is the index.
+
+mod diff;
+mod error;
+mod export;
+mod files;
+mod folder;
+mod frame;
+mod id;
+mod index;
+mod names;
+mod provenance;
+mod query;
+mod record;
+mod recorder;
+mod rows;
+mod store;
+mod study;
+mod summary;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use diff::{Difference, MetricPair, RunDiff};
+pub use error::RegistryError;
+pub use export::{Export, ExportFormat, ParseExportError};
+pub use id::{ParseRunIdError, RunId};
+pub use provenance::{ExperimentSource, GitState, Making, Provenance};
+pub use record::{Done, Header, RECORD_FORMAT, RunState, SetDigests, Status};
+pub use recorder::RunGuard;
+pub use store::{BeginRun, Registry};
+pub use study::{RunRecord, StudyRecords, StudySummary};
+pub use summary::{Filter, ParseStatusError, RunSummary, StatusKind, TrialState, runs_table};
+pub use table::{Cell, Table};

@@ -1,0 +1,24 @@
+//! Reports: one plain view of a study, and renderers that turn it into files.
+//!
+//! [`StudyView::new`] decides what is said; the formats in [`FORMATS`] decide only how it looks. A format never computes a
+//! statistic, and none reads a clock: the same view gives the same bytes.
+
+mod curves;
+mod figures;
+mod format;
+mod markdown;
+mod numbers;
+mod record;
+mod sentences;
+mod tables;
+mod view;
+
+pub use curves::{Curve, CurvePoint, Measure, SeedLine, XAxis};
+pub use figures::Figures;
+pub use format::{FORMATS, ReportError, ReportFile, ReportFormat, write_report};
+pub use markdown::Markdown;
+pub use record::{ArmRecord, Fact, PartRecord, RunRecord, StudyRecord};
+pub use tables::Tables;
+pub use view::{
+    ArmFlow, ArmView, BannerFact, Budget, ClassRow, ClassTable, Confusion, DataView, PartColumn, StudyView,
+};

@@ -1,0 +1,67 @@
+//! What a report is made from, as plain data: whoever reads the registry fills this in.
+
+use crate::compare::StudyResults;
+use crate::data::manifest::{LeftOut, Manifest};
+use crate::events::{EpochMetrics, Prediction, Split, TestResult};
+use crate::plan::Plan;
+
+/// Everything recorded of one study.
+#[derive(Clone, Debug)]
+pub struct StudyRecord {
+    pub plan: Plan,
+    pub manifest: Manifest,
+    /// Sources of each part.
+    pub parts: Vec<PartRecord>,
+    /// Images that are byte for byte another image of the data set.
+    pub duplicates: u64,
+    /// In the order of the plan.
+    pub arms: Vec<ArmRecord>,
+    pub results: StudyResults,
+    /// Commit, versions, host, device, times: in the order to be shown.
+    pub provenance: Vec<Fact>,
+}
+
+/// A label and its value.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fact {
+    pub label: String,
+    pub value: String,
+}
+
+/// Number of source images of each class in one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRecord {
+    pub split: Split,
+    /// One per class, in the order of the classes.
+    pub counts: Vec<u64>,
+}
+
+/// What one arm trained on, and its runs.
+#[derive(Clone, Debug)]
+pub struct ArmRecord {
+    pub name: String,
+    /// Training samples of each class, in the order of the classes.
+    pub counts: Vec<u64>,
+    /// Distinct originals among them.
+    pub originals: u64,
+    /// Training samples that the recipe promises.
+    pub planned: u64,
+    /// Planned images that were not made, with the reason.
+    pub missing: Vec<LeftOut>,
+    /// The runs that count, in any order.
+    pub runs: Vec<RunRecord>,
+}
+
+/// What one run recorded.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    pub seed: u64,
+    pub run: String,
+    pub metrics: Vec<EpochMetrics>,
+    /// The epoch that met the test split.
+    pub selected_epoch: u32,
+    pub test: TestResult,
+    pub predictions: Vec<Prediction>,
+    /// Wall time of the whole run.
+    pub elapsed_secs: f64,
+}

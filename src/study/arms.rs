@@ -1,0 +1,140 @@
+//! What every arm trains on and is judged by.
+
+use std::sync::Arc;
+
+use super::data::Division;
+use super::key::{self, ResolvedInput};
+use super::sets::{ArmSets, MadeSet, Sets};
+use super::{Context, Options, StudyData, StudyError};
+use crate::data::audit::LeakAudit;
+use crate::data::manifest::LeftOut;
+use crate::data::pixels::PixelStore;
+use crate::data::published::{Mixture, split_mixed};
+use crate::data::samples::{EvaluationSet, Sample, TrainingSet};
+use crate::data::sets::{Derived, PixelIndex};
+use crate::digest::Digest;
+use crate::events::Split;
+use crate::plan::Plan;
+use crate::plan::arm::Arm;
+
+/// One arm, ready for its trials.
+pub(super) struct ReadyArm<'a> {
+    pub(super) arm: &'a Arm,
+    pub(super) training: TrainingSet,
+    pub(super) validation: EvaluationSet,
+    pub(super) test: EvaluationSet,
+    /// What decides a trial of this arm, but for the seed.
+    pub(super) key: key::ArmKey<'a>,
+    /// Training images that the recipe promises.
+    pub(super) planned: u64,
+    pub(super) missing: Vec<LeftOut>,
+    pub(super) sets: Vec<Digest>,
+    pub(super) audits: Vec<LeakAudit>,
+}
+
+/// Assembles the wanted arms, in the order of the plan.
+pub(super) fn assemble<'a>(
+    plan: &'a Plan,
+    data: &'a StudyData,
+    sets: &Sets,
+    options: &Options,
+    _context: &Context<'_>,
+) -> Result<Vec<ReadyArm<'a>>, StudyError> {
+    let input = key::resolve_input(plan)?;
+    let wanted = plan.arms.iter().filter(|arm| options.wants(arm));
+    wanted.zip(&sets.arms).map(|(arm, made)| ready(plan, data, sets, arm, made, &input)).collect()
+}
+
+fn ready<'a>(
+    plan: &'a Plan,
+    data: &'a StudyData,
+    sets: &Sets,
+    arm: &'a Arm,
+    made: &ArmSets,
+    input: &ResolvedInput,
+) -> Result<ReadyArm<'a>, StudyError> {
+    debug_assert_eq!(arm.name, made.arm, "sets are in the order of the arms");
+    let (pixels, index, derived) = gather(plan, data, sets, made);
+    let (training, validation, test) = match &data.division {
+        Division::BySource(partition) => {
+            let failed = |source| StudyError::Set { arm: arm.name.clone(), source };
+            let part = |part| EvaluationSet::of_originals(part, pixels.clone(), &index).map_err(failed);
+            let training = TrainingSet::leak_free(&partition.train, pixels.clone(), &index, arm.repeat, derived);
+            (training.map_err(failed)?, part(&partition.validation)?, part(&partition.test)?)
+        }
+        Division::AsPublished(consent, shares) => {
+            let manifest = &data.manifest;
+            let mixture = Mixture { manifest, derived, pixels, originals: &index, repeat: arm.repeat };
+            let mixed = split_mixed(mixture, *shares, plan.study.seed, *consent)
+                .map_err(|source| StudyError::Mix { arm: arm.name.clone(), source })?;
+            (mixed.train, mixed.validation, mixed.test)
+        }
+    };
+    let audits = vec![LeakAudit::of(&training, &validation), LeakAudit::of(&training, &test)];
+    let derived_planned: u64 = made.sets.iter().map(|made| made.planned).sum();
+    Ok(ReadyArm {
+        arm,
+        key: key::ArmKey::new(plan, data, arm, input),
+        planned: planned(data, arm, derived_planned),
+        missing: made.sets.iter().flat_map(missing).collect(),
+        sets: made.sets.iter().map(|made| made.set.digest).collect(),
+        training,
+        validation,
+        test,
+        audits,
+    })
+}
+
+/// Every pixel that the arm may use, where originals are among them, and what was derived.
+fn gather(plan: &Plan, data: &StudyData, sets: &Sets, made: &ArmSets) -> (PixelStore, PixelIndex, Vec<Derived>) {
+    let mut pixels = PixelStore::new(plan.ingest.width_px, plan.ingest.height_px);
+    let first = pixels.push(Arc::clone(&sets.originals));
+    let index = PixelIndex::new(first, data.manifest.images.iter().map(|image| image.digest));
+    let mut derived = Vec::new();
+    for MadeSet { set, pixels: decoded, .. } in &made.sets {
+        let first = pixels.push(Arc::clone(decoded));
+        derived.extend(set.images.iter().enumerate().map(|(position, image)| Derived {
+            source: image.lineage.source,
+            class: image.class,
+            image: image.digest,
+            path: format!("{}/{}", set.digest, image.file),
+            pixels: first + position,
+        }));
+    }
+    (pixels, index, derived)
+}
+
+fn missing(made: &MadeSet) -> Vec<LeftOut> {
+    let left_out = |image: &crate::augment::store::MissingImage| LeftOut {
+        path: format!("copy {} of {}", image.lineage.copy, image.lineage.source.short()),
+        reason: image.missing.reason.name().to_owned(),
+        class: Some(image.class),
+    };
+    made.set.missing.iter().map(left_out).collect()
+}
+
+/// Training images that the recipe promises; under the as-published protocol, images before the division.
+fn planned(data: &StudyData, arm: &Arm, derived: u64) -> u64 {
+    data.augmentable().len() as u64 * u64::from(arm.repeat) + derived
+}
+
+impl ReadyArm<'_> {
+    /// Training samples of each class.
+    pub(super) fn class_counts(&self, classes: usize) -> Vec<u64> {
+        count(self.training.samples(), classes)
+    }
+
+    /// The evaluation set of a part.
+    pub(super) fn evaluation(&self, split: Split) -> &EvaluationSet {
+        if split == Split::Test { &self.test } else { &self.validation }
+    }
+}
+
+/// Samples of each class.
+pub(super) fn count(samples: &[Sample], classes: usize) -> Vec<u64> {
+    let mut counts = vec![0; classes];
+    for sample in samples {
+        counts[sample.label as usize] += 1;
+    }
+    counts
+}

@@ -1,0 +1,173 @@
+//! What a run would do, and why: reads the data, makes nothing.
+
+use std::time::Duration;
+
+use super::data::Division;
+use super::estimate::{self, Basis};
+use super::key::{self, ArmKey};
+use super::{Context, Options, StudyData, StudyError, sets};
+use crate::data::stat::ClassTable;
+use crate::digest::Digest;
+use crate::events::Split;
+use crate::plan::Plan;
+use crate::plan::arm::{Arm, Role};
+use crate::registry::{Registry, RunId, Status};
+
+/// A study before it is run.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    pub classes: ClassTable,
+    /// Images of each class in train, validation and test; under the as-published protocol, none until sets are made.
+    pub parts: Option<[Vec<u64>; 3]>,
+    pub arms: Vec<ArmPreview>,
+    pub trials: Vec<TrialPreview>,
+    /// Time of what is left to train.
+    pub time: Duration,
+    pub time_basis: Basis,
+    /// Bytes of everything that would be made, cached or not.
+    pub disk_bytes: u64,
+}
+
+/// One arm before it is run.
+#[derive(Clone, Debug)]
+pub struct ArmPreview {
+    pub name: String,
+    pub role: Role,
+    /// Training images of each class that the recipe promises.
+    pub counts: Vec<u64>,
+    pub epochs: u64,
+    pub updates: u64,
+    /// Training samples seen by one trial.
+    pub samples: u64,
+    pub sets: Vec<SetPreview>,
+}
+
+/// A set before it is made.
+#[derive(Clone, Debug)]
+pub struct SetPreview {
+    /// Absent for a step that this version cannot make.
+    pub digest: Option<Digest>,
+    pub images: u64,
+    pub cached: bool,
+}
+
+/// One trial before it is run.
+#[derive(Clone, Debug)]
+pub struct TrialPreview {
+    pub arm: String,
+    pub seed: u64,
+    pub status: TrialStatus,
+}
+
+/// What would become of a trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrialStatus {
+    /// It has a result.
+    Finished(RunId),
+    /// It was interrupted and would be continued.
+    Resumable(RunId),
+    /// Another process is at it.
+    Running(RunId),
+    /// It failed, and is not tried again unless asked.
+    Failed(String),
+    /// It was never run.
+    New,
+}
+
+/// Looks at a study without running it.
+///
+/// # Errors
+/// Whatever reading the data or the registry gives.
+pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Preview, StudyError> {
+    options.check(plan)?;
+    let registry = context.open_registry()?;
+    let data = StudyData::read(plan, context)?;
+    let input = key::resolve_input(plan)?;
+    let mut arms = Vec::new();
+    let mut trials = Vec::new();
+    let mut samples_left = 0;
+    for arm in plan.arms.iter().filter(|arm| options.wants(arm)) {
+        let shown = arm_preview(plan, &data, arm, context);
+        let key = ArmKey::new(plan, &data, arm, &input);
+        for &seed in &plan.study.seeds {
+            let status = status(&registry, &key.trial(seed))?;
+            if matches!(status, TrialStatus::New | TrialStatus::Resumable(_)) {
+                samples_left += shown.samples;
+            }
+            trials.push(TrialPreview { arm: arm.name.clone(), seed, status });
+        }
+        arms.push(shown);
+    }
+    trials.sort_by_key(|trial| plan.study.seeds.iter().position(|&seed| seed == trial.seed));
+    let size = (input.width_px, input.height_px);
+    let (time, time_basis) = estimate::training_time(plan, &registry, samples_left, size)?;
+    let derived: u64 = arms.iter().flat_map(|arm| &arm.sets).map(|set| set.images).sum();
+    Ok(Preview {
+        classes: ClassTable::new(&data.manifest, &plan.ingest.declared),
+        parts: parts(&data),
+        arms,
+        trials,
+        time,
+        time_basis,
+        disk_bytes: estimate::disk_bytes(plan, data.manifest.images.len() as u64, derived),
+    })
+}
+
+fn parts(data: &StudyData) -> Option<[Vec<u64>; 3]> {
+    let Division::BySource(partition) = &data.division else { return None };
+    Some([
+        data.class_counts(partition.train.sources().iter()),
+        data.class_counts(partition.validation.images()),
+        data.class_counts(partition.test.images()),
+    ])
+}
+
+fn arm_preview(plan: &Plan, data: &StudyData, arm: &Arm, context: &Context<'_>) -> ArmPreview {
+    let share = match &data.division {
+        Division::BySource(_) => 1.0,
+        Division::AsPublished(_, shares) => shares.part(Split::Train),
+    };
+    let sources = data.class_counts(data.augmentable().iter());
+    let grown = |count: &u64| (*count as f64 * f64::from(arm.growth()) * share).round() as u64;
+    let counts: Vec<u64> = sources.iter().map(grown).collect();
+    let work = estimate::work(plan, counts.iter().sum(), data.expected_originals() as u64);
+    let images: u64 = sources.iter().sum();
+    let folder = context.workspace.runs.join("sets");
+    let mut shown: Vec<SetPreview> = arm
+        .offline
+        .iter()
+        .map(|step| {
+            let digest = sets::digest_of(plan, data, step);
+            let cached = folder.join(digest.to_string()).is_dir();
+            SetPreview { digest: Some(digest), images: images * u64::from(step.copies), cached }
+        })
+        .collect();
+    shown.extend(arm.edit.iter().map(|edit| SetPreview {
+        digest: None,
+        images: images * u64::from(edit.copies()),
+        cached: false,
+    }));
+    ArmPreview {
+        name: arm.name.clone(),
+        role: arm.role,
+        counts,
+        epochs: work.epochs,
+        updates: work.updates,
+        samples: work.samples,
+        sets: shown,
+    }
+}
+
+fn status(registry: &Registry, key: &Digest) -> Result<TrialStatus, StudyError> {
+    let state = registry.trial_state(key)?;
+    Ok(match (state.counted, state.running, state.resumable, state.failed.last()) {
+        (Some(run), ..) => TrialStatus::Finished(run.run),
+        (None, Some(run), ..) => TrialStatus::Running(run),
+        (None, None, Some(run), _) => TrialStatus::Resumable(run),
+        (None, None, None, Some(run)) => TrialStatus::Failed(match &run.status {
+            Status::Failed { reason } => reason.clone(),
+            other => other.name().to_owned(),
+        }),
+        (None, None, None, None) => TrialStatus::New,
+    })
+}

@@ -1,0 +1,37 @@
+//! Where and by what a run is made.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Context, StudyError};
+use crate::digest::Digest;
+use crate::plan::Plan;
+use crate::registry::{ExperimentSource, Making, Provenance};
+use crate::train::Setup;
+
+/// What can be told of this process and machine. Call it after the number of threads was set.
+pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Result<Provenance, StudyError> {
+    let setup = Setup::of(plan.classifier.device)?;
+    let experiment = context.experiment.map(|path| {
+        let read = |source| StudyError::Read { path: path.to_owned(), source };
+        let digest = Digest::of_file(path).map_err(read)?;
+        Ok::<_, StudyError>(ExperimentSource { path: path.display().to_string(), digest })
+    });
+    let making = Making {
+        backend: BTreeMap::from([
+            ("libtorch".to_owned(), setup.libtorch),
+            ("cpu_capability".to_owned(), setup.cpu_capability),
+        ]),
+        threads,
+        device: setup.device,
+        determinism: BTreeMap::from([
+            ("bit_identical".to_owned(), setup.bit_identical.to_string()),
+            ("omp_wait_policy".to_owned(), std::env::var("OMP_WAIT_POLICY").unwrap_or_else(|_| "unset".to_owned())),
+        ]),
+        command_line: context.command_line.to_vec(),
+        experiment: experiment.transpose()?,
+        overrides: context.overrides.to_vec(),
+    };
+    let here = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
+    Ok(Provenance::collect(making, &here))
+}

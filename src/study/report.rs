@@ -1,0 +1,195 @@
+//! From the registry to a comparison and a report.
+
+use std::path::PathBuf;
+
+use super::sheet::{ArmSheet, StudySheet};
+use super::{StudyError, Workspace};
+use crate::compare::{ArmResults, Comparison, Excluded, RunResult, StudyResults, compare};
+use crate::digest::Digest;
+use crate::events::Prediction;
+use crate::plan::Plan;
+use crate::plan::dataset::Protocol;
+use crate::plan::file::PrimaryMetric;
+use crate::registry::{Provenance, Registry, RunRecord as Recorded, Status};
+use crate::report::{ArmRecord, Fact, PartRecord, RunRecord, StudyRecord, StudyView, write_report};
+
+/// Writes the report of a study as far as it was run, and says where.
+///
+/// # Errors
+/// [`StudyError::NotRun`] if nothing was recorded under this plan; else whatever reading or writing gives.
+pub fn write_report_of(plan: &Plan, registry: &Registry, workspace: &Workspace) -> Result<PathBuf, StudyError> {
+    let record = record(plan, registry)?;
+    let folder = workspace.reports.join(&plan.study.name);
+    write_report(&StudyView::new(&record), &folder)?;
+    Ok(folder.join("report.md"))
+}
+
+/// Compares the arms of a study as far as it was run.
+///
+/// # Errors
+/// As [`write_report_of`].
+pub fn comparison_of(plan: &Plan, registry: &Registry) -> Result<Comparison, StudyError> {
+    Ok(compare(&record(plan, registry)?.results))
+}
+
+/// Everything recorded of a study under this plan.
+fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
+    let not_run = || StudyError::NotRun { study: plan.study.name.clone() };
+    let sheet: StudySheet = registry.read_study(&plan.study.name, &plan.digest())?.ok_or_else(not_run)?;
+    let mut arms = Vec::new();
+    let mut results = Vec::new();
+    let mut provenance = None;
+    for arm in &plan.arms {
+        let sheet = sheet.arms.iter().find(|made| made.name == arm.name);
+        let trials = trials(plan, registry, sheet)?;
+        if provenance.is_none() {
+            provenance = trials.iter().find_map(|trial| trial.run.as_ref().map(|(run, _)| run.clone()));
+        }
+        results.push(ArmResults {
+            name: arm.name.clone(),
+            role: arm.role,
+            runs: trials.iter().filter_map(|trial| trial.result(plan)).collect(),
+            excluded: trials.iter().filter_map(Cell::excluded).collect(),
+        });
+        let Some(sheet) = sheet else { continue };
+        arms.push(ArmRecord {
+            name: arm.name.clone(),
+            counts: sheet.counts.clone(),
+            originals: sheet.originals,
+            planned: sheet.planned,
+            missing: sheet.missing.clone(),
+            runs: trials.into_iter().filter_map(Cell::into_run).collect(),
+        });
+    }
+    Ok(StudyRecord {
+        plan: plan.clone(),
+        parts: sheet.parts.iter().map(|p| PartRecord { split: p.split, counts: p.counts.clone() }).collect(),
+        duplicates: sheet.duplicates.sets.iter().map(|set| set.images.len() as u64 - 1).sum(),
+        provenance: facts(plan, &sheet, provenance.as_ref()),
+        manifest: sheet.manifest,
+        arms,
+        results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results },
+    })
+}
+
+/// One cell of the design: an arm with a seed, and the run that counts, if there is one.
+struct Cell {
+    seed: u64,
+    run: Option<(Recorded, Vec<Prediction>)>,
+    /// Why there is none.
+    reason: String,
+}
+
+fn trials(plan: &Plan, registry: &Registry, sheet: Option<&ArmSheet>) -> Result<Vec<Cell>, StudyError> {
+    let mut cells = Vec::new();
+    for &seed in &plan.study.seeds {
+        let key = sheet.and_then(|sheet| sheet.trials.iter().find(|(of, _)| *of == seed)).map(|(_, key)| *key);
+        cells.push(cell(registry, seed, key)?);
+    }
+    Ok(cells)
+}
+
+fn cell(registry: &Registry, seed: u64, key: Option<Digest>) -> Result<Cell, StudyError> {
+    let Some(key) = key else { return Ok(Cell { seed, run: None, reason: "not run".to_owned() }) };
+    let state = registry.trial_state(&key)?;
+    if let Some(counted) = state.counted {
+        let recorded = registry.show(&counted.run.to_string())?;
+        let predictions = registry.predictions(counted.run)?;
+        return Ok(Cell { seed, run: Some((recorded, predictions)), reason: String::new() });
+    }
+    let reason = match (state.failed.last().map(|run| &run.status), state.running, state.resumable) {
+        (Some(Status::Failed { reason }), ..) => format!("failed: {reason}"),
+        (_, Some(run), _) => format!("run {run} is not finished"),
+        (_, None, Some(run)) => format!("run {run} was interrupted"),
+        _ => "not run".to_owned(),
+    };
+    Ok(Cell { seed, run: None, reason })
+}
+
+impl Cell {
+    fn result(&self, plan: &Plan) -> Option<RunResult> {
+        let (run, predictions) = self.run.as_ref()?;
+        let top1 = run.state.test.as_ref()?.top1;
+        let value = match plan.study.primary_metric {
+            PrimaryMetric::Top1 => top1,
+            PrimaryMetric::BalancedTop1 => balanced(predictions),
+        };
+        // Under the as-published protocol every arm has test images of its own, and they cannot be paired.
+        let paired = plan.study.protocol == Protocol::LeakFree;
+        let correct = predictions.iter().filter(|_| paired).map(|p| p.label == p.predicted).collect();
+        Some(RunResult { seed: self.seed, value, run: run.header.run.to_string(), correct })
+    }
+
+    fn excluded(&self) -> Option<Excluded> {
+        self.run.is_none().then(|| Excluded { seed: self.seed, reason: self.reason.clone() })
+    }
+
+    fn into_run(self) -> Option<RunRecord> {
+        let (run, predictions) = self.run?;
+        Some(RunRecord {
+            seed: self.seed,
+            run: run.header.run.to_string(),
+            selected_epoch: run.state.selected_epoch?,
+            test: run.state.test?,
+            elapsed_secs: run.state.elapsed_secs,
+            metrics: run.epochs,
+            predictions,
+        })
+    }
+}
+
+/// Mean of the recalls of the classes that have test images.
+fn balanced(predictions: &[Prediction]) -> f64 {
+    let mut classes = std::collections::BTreeMap::<u32, (u64, u64)>::new();
+    for prediction in predictions {
+        let (right, all) = classes.entry(prediction.label).or_default();
+        *right += u64::from(prediction.label == prediction.predicted);
+        *all += 1;
+    }
+    classes.values().map(|&(right, all)| right as f64 / all as f64).sum::<f64>() / classes.len().max(1) as f64
+}
+
+fn facts(plan: &Plan, sheet: &StudySheet, run: Option<&Recorded>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut fact = |label: &str, value: String| facts.push(Fact { label: label.to_owned(), value });
+    fact("plan", plan.digest().to_string());
+    fact("data set", sheet.manifest.digest().to_string());
+    for arm in &sheet.arms {
+        for set in &arm.sets {
+            fact(&format!("set of {}", arm.name), set.to_string());
+        }
+    }
+    let Some(run) = run else { return facts };
+    let Provenance {
+        augtrial_version,
+        git,
+        backend,
+        host: _,
+        os,
+        cpu_model,
+        instruction_set,
+        logical_cores,
+        threads,
+        device,
+        determinism,
+        command_line,
+        experiment: _,
+        overrides,
+    } = &run.provenance;
+    fact("division", run.header.sets.split.to_string());
+    fact("first run", format!("{} at {}", run.header.run, run.header.created_at));
+    fact("augtrial", augtrial_version.clone());
+    if let Some(git) = git {
+        fact("commit", format!("{}{}", git.commit, if git.dirty.is_some() { ", with local changes" } else { "" }));
+    }
+    for (name, value) in backend.iter().chain(determinism) {
+        fact(name, value.clone());
+    }
+    fact("machine", format!("{cpu_model}, {logical_cores} logical cores, {instruction_set}, {os}"));
+    fact("device", format!("{device}, {threads} threads"));
+    fact("command", command_line.join(" "));
+    if !overrides.is_empty() {
+        fact("overrides", overrides.join(", "));
+    }
+    facts
+}

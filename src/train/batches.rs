@@ -1,0 +1,178 @@
+//! Training batches: order of a pass, online transforms, normalised pixels, mixing.
+//!
+//! Every random number has a named stream: the order of a pass depends on the trial's seed and the pass, a sample's
+//! transform on recipe, seed, pass and the sample's position in the set. So a batch is a function of its update alone.
+
+use image::RgbImage;
+use rand::seq::SliceRandom as _;
+use tch::{Device, TchError, Tensor};
+
+use super::preprocess::{Fit, InputSize, Preprocessor};
+use super::state::channels_last;
+use super::timetable::Timetable;
+use crate::data::samples::TrainingSet;
+use crate::digest::Digest;
+use crate::seed::{Purpose, Stream, StudySeed};
+
+/// Changes one image as a recipe's online part says. The result may have another size.
+pub trait SampleTransform: Sync {
+    fn apply(&self, image: RgbImage, rng: &mut Stream) -> RgbImage;
+}
+
+/// Mixes a whole batch in place (`MixUp`, `CutMix`).
+pub trait BatchMix: Sync {
+    fn mix(&self, batch: SoftBatch<'_>, rng: &mut Stream);
+}
+
+/// A batch that may be mixed.
+#[derive(Debug)]
+pub struct SoftBatch<'a> {
+    /// `[N, 3, H, W]`, normalised.
+    pub pixels: &'a mut [f32],
+    /// `[N, classes]`; every row sums to 1.
+    pub targets: &'a mut [f32],
+    pub samples: usize,
+    pub classes: usize,
+    pub width_px: usize,
+    pub height_px: usize,
+}
+
+/// Leaves every image as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Unchanged;
+
+impl SampleTransform for Unchanged {
+    fn apply(&self, image: RgbImage, _rng: &mut Stream) -> RgbImage {
+        image
+    }
+}
+
+/// A batch in main memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostBatch {
+    pub size: InputSize,
+    /// `[N, 3, H, W]`, normalised.
+    pub pixels: Vec<f32>,
+    pub targets: Targets,
+}
+
+/// What the scores are compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// `[N]`, indices of classes.
+    Labels(Vec<i64>),
+    /// `[N, classes]`, shares of classes; only when batches are mixed.
+    Soft { shares: Vec<f32>, classes: usize },
+}
+
+impl HostBatch {
+    /// Number of images, `N`.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.pixels.len() / self.size.values()
+    }
+
+    /// Images `[N, 3, H, W]`, channels-last, and targets: `[N]` i64 or `[N, classes]` f32, both on `device`.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports, such as memory running out.
+    pub fn upload(&self, device: Device) -> Result<(Tensor, Tensor), TchError> {
+        let shape = [self.samples() as i64, 3, i64::from(self.size.height_px), i64::from(self.size.width_px)];
+        let images = Tensor::f_from_slice(&self.pixels)?.f_view(shape)?.f_to_device(device)?;
+        let targets = match &self.targets {
+            Targets::Labels(labels) => Tensor::f_from_slice(labels)?,
+            Targets::Soft { shares, classes } => Tensor::f_from_slice(shares)?.f_view([-1, *classes as i64])?,
+        };
+        Ok((channels_last(&images), targets.f_to_device(device)?))
+    }
+
+    /// The class of each sample; of a mixed one the class of the largest share, of equals the first.
+    #[must_use]
+    pub fn labels(&self) -> Vec<usize> {
+        match &self.targets {
+            Targets::Labels(labels) => labels.iter().map(|&label| label as usize).collect(),
+            Targets::Soft { shares, classes } => shares.chunks_exact(*classes).map(first_of_largest).collect(),
+        }
+    }
+}
+
+/// Index of the largest value; of equals, the first.
+#[must_use]
+pub fn first_of_largest(values: &[f32]) -> usize {
+    let larger = |best: usize, index: usize| if values[index] > values[best] { index } else { best };
+    (0..values.len()).reduce(larger).unwrap_or(0)
+}
+
+/// Where the batches of a trial come from.
+pub struct TrainingBatches<'a> {
+    pub set: &'a TrainingSet,
+    pub timetable: Timetable,
+    pub input: InputSize,
+    pub classes: usize,
+    pub transforms: &'a dyn SampleTransform,
+    pub mix: Option<&'a dyn BatchMix>,
+    pub study_seed: StudySeed,
+    pub seed: u64,
+    pub recipe: Digest,
+}
+
+impl<'a> TrainingBatches<'a> {
+    /// A function from update to batch, with buffers of its own.
+    pub fn assembler(&'a self) -> impl FnMut(u64) -> HostBatch + Send + 'a {
+        let mut preprocessor = Preprocessor::new(Fit::whole(self.input));
+        let mut order = (0, self.order(0));
+        move |update| {
+            let slice = self.timetable.slice(update);
+            if order.0 != slice.pass {
+                order = (slice.pass, self.order(slice.pass));
+            }
+            let positions = &order.1[slice.positions];
+            let mut pixels = vec![0.0; positions.len() * self.input.values()];
+            for (&position, place) in positions.iter().zip(pixels.chunks_exact_mut(self.input.values())) {
+                let image = self.transformed(position, slice.pass);
+                let size = InputSize { width_px: image.width(), height_px: image.height() };
+                preprocessor.write(size, image.as_raw(), place);
+            }
+            let labels = positions.iter().map(|&position| i64::from(self.set.samples()[position].label)).collect();
+            let batch = HostBatch { size: self.input, pixels, targets: Targets::Labels(labels) };
+            match self.mix {
+                None => batch,
+                Some(mix) => self.mixed(batch, mix, slice.pass, slice.batch),
+            }
+        }
+    }
+
+    /// The shuffled positions of one pass.
+    fn order(&self, pass: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.set.samples().len()).collect();
+        order.shuffle(&mut self.study_seed.stream(Purpose::Shuffle { seed: self.seed, pass }, 0));
+        order
+    }
+
+    fn transformed(&self, position: usize, pass: u64) -> RgbImage {
+        let store = self.set.pixels();
+        let rgb = store.rgb(self.set.samples()[position].pixels).to_vec();
+        let image = RgbImage::from_raw(store.width_px(), store.height_px(), rgb).expect("three bytes a pixel");
+        let purpose = Purpose::Online { recipe: self.recipe, seed: self.seed, pass };
+        self.transforms.apply(image, &mut self.study_seed.stream(purpose, position as u64))
+    }
+
+    fn mixed(&self, mut batch: HostBatch, mix: &dyn BatchMix, pass: u64, number: u64) -> HostBatch {
+        let samples = batch.samples();
+        let mut shares = vec![0.0; samples * self.classes];
+        for (row, label) in shares.chunks_exact_mut(self.classes).zip(batch.labels()) {
+            row[label] = 1.0;
+        }
+        let purpose = Purpose::Mix { recipe: self.recipe, seed: self.seed, pass };
+        let soft = SoftBatch {
+            pixels: &mut batch.pixels,
+            targets: &mut shares,
+            samples,
+            classes: self.classes,
+            width_px: self.input.width_px as usize,
+            height_px: self.input.height_px as usize,
+        };
+        mix.mix(soft, &mut self.study_seed.stream(purpose, number));
+        HostBatch { targets: Targets::Soft { shares, classes: self.classes }, ..batch }
+    }
+}

@@ -1,0 +1,167 @@
+//! Validation and test: scores of a whole set, turned into loss, Top-1 and probabilities in f64 on the host.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::batches::{HostBatch, Targets, first_of_largest};
+use super::error::TrainError;
+use super::prefetch::prefetch;
+use super::preprocess::{Fit, InputSize, Preprocessor};
+use super::resnet::{Mode, ResNet};
+use crate::data::samples::EvaluationSet;
+use crate::events::Prediction;
+
+/// How evaluation images reach the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluator {
+    pub input: InputSize,
+    /// See `Input::eval_resize_px`.
+    pub eval_resize_px: Option<u32>,
+    pub batch_size: usize,
+    pub classes: usize,
+    pub workers: usize,
+    pub device: Device,
+}
+
+/// What a network made of a set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean cross-entropy per sample, without label smoothing.
+    pub loss_nats: f64,
+    /// Share of samples whose highest score is the label; of equal scores the first class counts.
+    pub top1: f64,
+    /// Per sample, in the set's order.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What a network made of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The class of the highest score; of equals, the first.
+    pub predicted: u32,
+    /// Softmax of the scores, one per class.
+    pub probabilities: Vec<f32>,
+    /// Minus the log-probability of the label.
+    pub loss_nats: f64,
+}
+
+impl Evaluator {
+    /// How images of `set` are fitted to the input.
+    ///
+    /// # Errors
+    /// [`TrainError::CropBeyondImage`].
+    pub fn fit(&self, set: &EvaluationSet) -> Result<Fit, TrainError> {
+        let stored = InputSize { width_px: set.pixels().width_px(), height_px: set.pixels().height_px() };
+        match self.eval_resize_px {
+            None => Ok(Fit::whole(self.input)),
+            Some(shorter_px) => Fit::centre_crop(stored, shorter_px, self.input),
+        }
+    }
+
+    /// Evaluates `network`, which is left as it was, on every sample of `set`.
+    ///
+    /// # Errors
+    /// [`TrainError::CropBeyondImage`], or whatever LibTorch reports.
+    pub fn evaluate(&self, network: &ResNet, set: &EvaluationSet) -> Result<Evaluation, TrainError> {
+        let fit = self.fit(set)?;
+        let samples = set.samples();
+        let mut verdicts = Vec::with_capacity(samples.len());
+        let batches = samples.len().div_ceil(self.batch_size) as u64;
+        prefetch(
+            0..batches,
+            self.workers,
+            || self.assembler(set, fit),
+            |_, batch: HostBatch| -> Result<(), TrainError> {
+                let (images, _) = batch.upload(self.device)?;
+                let scores = tch::no_grad(|| network.forward(&images, Mode::Evaluate))?;
+                let rows = host_rows(&scores)?;
+                let labels = batch.labels();
+                verdicts.extend(rows.chunks_exact(self.classes).zip(labels).map(|(row, label)| verdict(row, label)));
+                Ok(())
+            },
+        )?;
+        let correct =
+            verdicts.iter().zip(samples).filter(|(verdict, sample)| verdict.predicted == sample.label).count();
+        let loss_nats: f64 = verdicts.iter().map(|verdict| verdict.loss_nats).sum();
+        let count = samples.len() as f64;
+        Ok(Evaluation { loss_nats: loss_nats / count, top1: correct as f64 / count, verdicts })
+    }
+
+    fn assembler<'a>(&self, set: &'a EvaluationSet, fit: Fit) -> impl FnMut(u64) -> HostBatch + Send + 'a {
+        let (input, batch_size) = (self.input, self.batch_size);
+        let mut preprocessor = Preprocessor::new(fit);
+        move |number| {
+            let store = set.pixels();
+            let stored = InputSize { width_px: store.width_px(), height_px: store.height_px() };
+            let samples = set.samples().chunks(batch_size).nth(number as usize).expect("a batch of the set");
+            let mut pixels = vec![0.0; samples.len() * input.values()];
+            for (sample, place) in samples.iter().zip(pixels.chunks_exact_mut(input.values())) {
+                preprocessor.write(stored, store.rgb(sample.pixels), place);
+            }
+            let labels = samples.iter().map(|sample| i64::from(sample.label)).collect();
+            HostBatch { size: input, pixels, targets: Targets::Labels(labels) }
+        }
+    }
+}
+
+/// Scores `[N, classes]` as one row after the other.
+///
+/// # Errors
+/// Whatever LibTorch reports.
+pub fn host_rows(scores: &Tensor) -> Result<Vec<f32>, TchError> {
+    let scores = scores.detach().f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+    let mut rows = vec![0.0; scores.numel()];
+    scores.f_copy_data(&mut rows, scores.numel())?;
+    Ok(rows)
+}
+
+/// Softmax and cross-entropy of one row of scores, in f64.
+fn verdict(scores: &[f32], label: usize) -> Verdict {
+    let highest = scores.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = scores.iter().map(|&score| (f64::from(score) - highest).exp()).sum();
+    // log p = s - max - log sum exp(s - max)
+    let log_probability = |score: f32| f64::from(score) - highest - total.ln();
+    Verdict {
+        predicted: first_of_largest(scores) as u32,
+        probabilities: scores.iter().map(|&score| log_probability(score).exp() as f32).collect(),
+        loss_nats: -log_probability(scores[label]),
+    }
+}
+
+/// Joins verdicts with the samples that they are about.
+#[must_use]
+pub fn predictions(set: &EvaluationSet, verdicts: Vec<Verdict>) -> Vec<Prediction> {
+    let joined = set.samples().iter().zip(verdicts).map(|(sample, verdict)| Prediction {
+        image: sample.image,
+        path: sample.path.clone(),
+        derived: sample.derived,
+        label: sample.label,
+        predicted: verdict.predicted,
+        probabilities: verdict.probabilities,
+    });
+    joined.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_and_loss_are_those_of_the_softmax() {
+        let verdict = verdict(&[1.0, 3.0, 2.0], 2);
+        let total = 1.0_f64.exp() + 2.0_f64.exp() + 3.0_f64.exp();
+        assert_eq!(verdict.predicted, 1);
+        assert!((verdict.loss_nats - (total.ln() - 2.0)).abs() < 1e-15);
+        assert!((f64::from(verdict.probabilities[0]) - 1.0_f64.exp() / total).abs() < 1e-8);
+    }
+
+    #[test]
+    fn extreme_scores_do_not_overflow() {
+        let verdict = verdict(&[3e4, -3e4], 1);
+        assert_eq!((verdict.probabilities, verdict.loss_nats), (vec![1.0, 0.0], 6e4));
+    }
+
+    #[test]
+    fn of_equal_scores_the_first_class_is_predicted() {
+        assert_eq!(verdict(&[0.0, 2.0, 2.0], 2).predicted, 1);
+    }
+}

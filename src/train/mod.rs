@@ -1,0 +1,29 @@
+//! Training one classifier on one training set with one seed: deterministic, resumable, observed.
+
+mod batches;
+mod checkpoint;
+mod device;
+mod error;
+mod evaluate;
+mod init;
+mod optimiser;
+mod prefetch;
+mod preprocess;
+mod pretrained;
+mod resnet;
+mod schedule;
+mod spec;
+mod state;
+mod timetable;
+mod trial;
+
+#[cfg(test)]
+mod tests;
+
+pub use batches::{BatchMix, SampleTransform, SoftBatch, Unchanged};
+pub use checkpoint::{FILE_NAME as CHECKPOINT_FILE_NAME, WEIGHTS_FILE_NAME, keep_weights_only};
+pub use device::{Setup, resolve_device, set_threads};
+pub use error::TrainError;
+pub use preprocess::InputSize;
+pub use spec::TrialSpec;
+pub use trial::{TrialOutcome, run_trial};

@@ -1,0 +1,150 @@
+//! Against torchvision's networks and PyTorch's optimisers; see `tests/fixtures/resnet/make_resnet.py`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use tch::{Device, Kind, Reduction, Tensor};
+
+use super::formula::{fill, uniform};
+use crate::plan::classifier::{AdamW, Architecture, Optimizer, Sgd};
+use crate::train::optimiser::Optimiser;
+use crate::train::resnet::{Layout, Mode, ResNet};
+use crate::train::state::{NamedTensor, channels_last};
+
+const CLASSES: usize = 10;
+
+/// Relative to the largest value of what is compared. In f64 the two sides differ by the order of sums (memory layout,
+/// threads), about 1e-15, and training amplifies that about a million times in twenty steps.
+const F64_TOLERANCE: f64 = 1e-8;
+
+/// In f32, as in use: one pass of a network of fifty layers loses two of seven digits.
+const F32_TOLERANCE: f64 = 2e-5;
+
+#[derive(Deserialize)]
+struct Fixture {
+    logits: BTreeMap<String, Logits>,
+    curves: BTreeMap<String, Curve>,
+}
+
+#[derive(Deserialize)]
+struct Logits {
+    eval: Vec<f64>,
+    train: Vec<f64>,
+    running_mean_sum: f64,
+    running_var_sum: f64,
+}
+
+#[derive(Deserialize)]
+struct Curve {
+    watched: Vec<String>,
+    losses: Vec<f64>,
+    gradient_norms: Vec<Vec<f64>>,
+    weight_norms: Vec<f64>,
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("../../../tests/fixtures/resnet/resnet.json")).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
+}
+
+fn norm(tensor: &Tensor) -> f64 {
+    tensor.to_kind(Kind::Double).norm().double_value(&[])
+}
+
+fn assert_near(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let scale = theirs.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let worst = ours.iter().zip(theirs).fold(0.0, |worst: f64, (a, b)| worst.max((a - b).abs() / scale));
+    assert!(worst < tolerance, "{what}: relative difference {worst:e}");
+}
+
+fn find<'a>(tensors: &'a [NamedTensor], name: &str) -> &'a Tensor {
+    &tensors.iter().find(|named| named.name == name).expect("a tensor of the network").tensor
+}
+
+fn logits_are_torchvisions(architecture: Architecture, name: &str) {
+    let expected = &fixture().logits[name];
+    let network = ResNet::new(Layout::of(architecture), CLASSES, Device::Cpu);
+    let images = channels_last(&uniform("input", &[4, 3, 72, 96], 0.0, 2.0));
+    let scores = |mode, kind| values(&tch::no_grad(|| network.forward(&images.to_kind(kind), mode)).unwrap());
+    fill(&network, Kind::Float);
+    assert_near("eval, f32", &scores(Mode::Evaluate, Kind::Float), &expected.eval, F32_TOLERANCE);
+    fill(&network, Kind::Double);
+    assert_near("eval", &scores(Mode::Evaluate, Kind::Double), &expected.eval, F64_TOLERANCE);
+    assert_near("train", &scores(Mode::Train, Kind::Double), &expected.train, F64_TOLERANCE);
+
+    // One batch in training mode has moved the running statistics.
+    let tensors = network.named_tensors();
+    let sum = |name: &str| values(find(&tensors, name)).iter().sum::<f64>();
+    assert_near("mean", &[sum("bn1.running_mean")], &[expected.running_mean_sum], F64_TOLERANCE);
+    assert_near("variance", &[sum("bn1.running_var")], &[expected.running_var_sum], F64_TOLERANCE);
+}
+
+#[test]
+fn resnet18_gives_torchvisions_logits() {
+    logits_are_torchvisions(Architecture::Resnet18, "resnet18");
+}
+
+#[test]
+fn resnet34_gives_torchvisions_logits() {
+    logits_are_torchvisions(Architecture::Resnet34, "resnet34");
+}
+
+#[test]
+fn resnet50_gives_torchvisions_logits() {
+    logits_are_torchvisions(Architecture::Resnet50, "resnet50");
+}
+
+fn curve_is_pytorchs(name: &str, rule: Optimizer, label_smoothing: f64) {
+    let expected = &fixture().curves[name];
+    let network = ResNet::new(Layout::of(Architecture::Resnet18), CLASSES, Device::Cpu);
+    fill(&network, Kind::Double);
+    let tensors = network.named_tensors();
+    let mut optimiser = Optimiser::new(rule, &tensors);
+    for (step, theirs) in (0..).zip(&expected.losses) {
+        let images =
+            channels_last(&uniform(&format!("input{}", step % 4), &[8, 3, 32, 32], 0.0, 2.0)).to_kind(Kind::Double);
+        let labels: Vec<i64> = (0..8).map(|i| (3 * i + step % 4) % CLASSES as i64).collect();
+        optimiser.zero_gradients();
+        let scores = network.forward(&images, Mode::Train).unwrap();
+        let labels = Tensor::from_slice(&labels);
+        let loss = scores.cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Mean, -100, label_smoothing);
+        loss.backward();
+        assert_near(&format!("loss {step}"), &[loss.double_value(&[])], &[*theirs], F64_TOLERANCE);
+        for (parameter, theirs) in expected.watched.iter().zip(&expected.gradient_norms[step as usize]) {
+            let ours = norm(&find(&tensors, parameter).grad());
+            assert_near(&format!("gradient of {parameter} in step {step}"), &[ours], &[*theirs], F64_TOLERANCE);
+        }
+        optimiser.step(step as u64 + 1, rule.learning_rate());
+    }
+    for (parameter, theirs) in expected.watched.iter().zip(&expected.weight_norms) {
+        let ours = norm(&find(&tensors, parameter).detach());
+        assert_near(&format!("norm of {parameter}"), &[ours], &[*theirs], F64_TOLERANCE);
+    }
+}
+
+const RULE: Sgd = Sgd { learning_rate: 2e-3, momentum: 0.9, weight_decay: 1e-2, nesterov: false };
+
+#[test]
+fn twenty_steps_of_sgd_are_pytorchs() {
+    curve_is_pytorchs("sgd", Optimizer::Sgd(RULE), 0.0);
+}
+
+#[test]
+fn twenty_steps_of_nesterov_sgd_are_pytorchs() {
+    curve_is_pytorchs("sgd-nesterov", Optimizer::Sgd(Sgd { nesterov: true, ..RULE }), 0.0);
+}
+
+#[test]
+fn twenty_steps_of_adamw_are_pytorchs() {
+    let rule = AdamW { learning_rate: 1e-4, beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weight_decay: 0.1 };
+    curve_is_pytorchs("adamw", Optimizer::Adamw(rule), 0.0);
+}
+
+#[test]
+fn twenty_steps_with_smoothed_labels_are_pytorchs() {
+    curve_is_pytorchs("smoothed", Optimizer::Sgd(Sgd { momentum: 0.0, weight_decay: 0.0, ..RULE }), 0.1);
+}

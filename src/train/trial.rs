@@ -1,0 +1,330 @@
+//! One trial from its initial weights to its result on the test split.
+//!
+//! Train an epoch, validate, checkpoint; at the end select an epoch by validation alone, then open the test split. A trial
+//! continues from its checkpoint and then equals, bit for bit, one that was never stopped: a batch depends on its update
+//! alone, and the checkpoint holds everything that an update changes, in the middle of an epoch too.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use tch::{Device, Reduction, Tensor};
+
+use super::batches::{HostBatch, first_of_largest};
+use super::checkpoint::{BestEpoch, Checkpoint, Progress, RunningSums, Section};
+use super::device::resolve_device;
+use super::error::TrainError;
+use super::evaluate::{host_rows, predictions};
+use super::init::initialise;
+use super::optimiser::Optimiser;
+use super::prefetch::prefetch;
+use super::pretrained;
+use super::resnet::{Layout, Mode, ResNet};
+use super::schedule::{Position, learning_rate};
+use super::spec::TrialSpec;
+use super::state::{HostState, NamedTensor, digest, to_host};
+use super::timetable::Timetable;
+use crate::clock::{Stopwatch, rfc3339};
+use crate::digest::Digest;
+use crate::events::{EpochMetrics, Observer, Prediction, RunEvent, Split, StepProgress, TestResult};
+use crate::plan::classifier::EpochRule;
+
+/// PyTorch's default of `ignore_index`: no label is ignored.
+const NO_IGNORED_LABEL: i64 = -100;
+
+/// What a finished trial found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialOutcome {
+    /// Counted from 1.
+    pub selected_epoch: u32,
+    pub test: TestResult,
+    /// Per test image, in the set's order.
+    pub predictions: Vec<Prediction>,
+    /// Digest of the selected epoch's parameters and running statistics.
+    pub weights: Digest,
+    /// Of every epoch: training, then validation. Complete also after a resumption.
+    pub history: Vec<EpochMetrics>,
+}
+
+/// Runs a trial, or the rest of it if `spec.folder` holds its checkpoint.
+///
+/// Emits, in order: `Resumed` (only when continued), `Prepared`, per epoch `Epoch` (training), `Epoch` (validation) and
+/// `Checkpointed`, then `Selected`, `TestOpened` and `Tested`. `Started`, `Finished` and `Failed` are the caller's. Epochs
+/// that an earlier attempt reported beyond the epoch of `Resumed` are reported again, with equal values.
+///
+/// # Errors
+/// [`TrainError::Interrupted`] when `spec.stop` is set, after saving the state; [`TrainError::NonFinite`] when the loss
+/// diverges; and whatever checks, checkpoint, observer or LibTorch report.
+pub fn run_trial(spec: &TrialSpec<'_>, observer: &mut dyn Observer) -> Result<TrialOutcome, TrainError> {
+    run_with_layout(spec, Layout::of(spec.classifier.architecture), observer)
+}
+
+pub(super) fn run_with_layout(
+    spec: &TrialSpec<'_>,
+    layout: Layout,
+    observer: &mut dyn Observer,
+) -> Result<TrialOutcome, TrainError> {
+    spec.check()?;
+    let mut trial = Trial::new(spec, layout)?;
+    trial.resume(observer)?;
+    trial.announce(observer)?;
+    for epoch in trial.progress.epochs..trial.timetable.total_epochs() {
+        trial.train(epoch, observer)?;
+        trial.validate(epoch, observer)?;
+        trial.save()?;
+        emit(observer, &RunEvent::Checkpointed { epoch: epoch + 1 })?;
+    }
+    let selected_epoch = trial.select(observer)?;
+    trial.test(selected_epoch, observer)
+}
+
+/// A trial under way.
+struct Trial<'a> {
+    spec: &'a TrialSpec<'a>,
+    timetable: Timetable,
+    device: Device,
+    network: ResNet,
+    /// The network's tensors, shared with it.
+    tensors: Vec<NamedTensor>,
+    optimiser: Optimiser,
+    progress: Progress,
+    /// The network after `progress.best`.
+    best: HostState,
+}
+
+/// What one update reported.
+struct Step {
+    loss_nats: f64,
+    correct: u64,
+}
+
+impl<'a> Trial<'a> {
+    /// Initial weights, drawn or pretrained.
+    fn new(spec: &'a TrialSpec<'a>, layout: Layout) -> Result<Self, TrainError> {
+        let device = resolve_device(spec.classifier.device)?;
+        let network = ResNet::new(layout, spec.classes, device);
+        let tensors = network.named_tensors();
+        initialise(&tensors, spec.study_seed, spec.seed);
+        if let Some(path) = spec.pretrained {
+            pretrained::load(path, &format!("{:?}", spec.classifier.architecture).to_lowercase(), &tensors)?;
+        }
+        let optimiser = Optimiser::new(spec.classifier.optimizer, &tensors);
+        let (progress, best) = (Progress::default(), HostState::new());
+        Ok(Self { spec, timetable: spec.timetable(), device, network, tensors, optimiser, progress, best })
+    }
+
+    /// Takes over the checkpoint in the trial's folder, if there is one.
+    fn resume(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let folder: &Path = self.spec.folder;
+        let Some(checkpoint) = Checkpoint::load(folder, self.spec.trial_key)? else {
+            return Ok(());
+        };
+        checkpoint.restore(Section::Network, &self.tensors, folder)?;
+        checkpoint.restore(Section::Optimiser, &self.optimiser.named_tensors(), folder)?;
+        self.best = checkpoint.section(Section::Best);
+        self.progress = checkpoint.progress;
+        emit(observer, &RunEvent::Resumed { at: rfc3339(self.spec.clock.now()), epoch: self.progress.epochs })
+    }
+
+    fn announce(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let prepared = RunEvent::Prepared {
+            training_samples: self.spec.training.samples().len() as u64,
+            updates_per_epoch: self.timetable.updates_per_epoch(),
+            total_updates: self.timetable.total_updates(),
+            total_epochs: self.timetable.total_epochs(),
+        };
+        emit(observer, &prepared)
+    }
+
+    /// The updates of one epoch that are not done yet.
+    fn train(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let spec = self.spec;
+        let stopwatch = spec.clock.start();
+        let before = self.progress.running;
+        let batches = spec.batches();
+        let updates = self.progress.updates..self.timetable.updates_of(epoch).end;
+        let resumed_at = updates.start;
+        prefetch(
+            updates,
+            spec.workers,
+            || batches.assembler(),
+            |update, batch: HostBatch| {
+                if spec.stop.load(Ordering::Relaxed) {
+                    return self.interrupt(resumed_at);
+                }
+                let step = self.step(epoch, update, &batch)?;
+                let running = &mut self.progress.running;
+                running.loss_nats += step.loss_nats * batch.samples() as f64;
+                running.correct += step.correct;
+                running.samples += batch.samples() as u64;
+                running.elapsed_secs = before.elapsed_secs + stopwatch.elapsed().as_secs_f64();
+                self.progress.updates = update + 1;
+                observer.progress(&self.step_progress(epoch, &before, stopwatch));
+                Ok(())
+            },
+        )?;
+        let sums = std::mem::take(&mut self.progress.running);
+        let metrics = EpochMetrics {
+            epoch: epoch + 1,
+            split: Split::Train,
+            loss_nats: sums.loss_nats / sums.samples as f64,
+            top1: sums.correct as f64 / sums.samples as f64,
+            learning_rate: self.last_rate(epoch),
+            samples: sums.samples,
+            updates: self.progress.updates,
+            elapsed_secs: sums.elapsed_secs,
+        };
+        self.record(metrics, observer)
+    }
+
+    /// One update of the weights.
+    fn step(&mut self, epoch: u32, update: u64, batch: &HostBatch) -> Result<Step, TrainError> {
+        let rate = self.rate(epoch, update);
+        let (images, targets) = batch.upload(self.device)?;
+        self.optimiser.zero_gradients();
+        let scores = self.network.forward(&images, Mode::Train)?;
+        let loss = scores.f_cross_entropy_loss(
+            &targets,
+            None::<&Tensor>,
+            Reduction::Mean,
+            NO_IGNORED_LABEL,
+            self.spec.classifier.label_smoothing,
+        )?;
+        // The one point per update where the host waits for the device.
+        let loss_nats = loss.f_double_value(&[])?;
+        if !loss_nats.is_finite() {
+            return Err(self.diverged("the training loss", epoch, update));
+        }
+        loss.f_backward()?;
+        self.optimiser.step(update + 1, rate);
+
+        let rows = host_rows(&scores)?;
+        let predicted = rows.chunks_exact(self.spec.classes).map(first_of_largest);
+        let correct = predicted.zip(batch.labels()).filter(|(predicted, label)| predicted == label).count();
+        Ok(Step { loss_nats, correct: correct as u64 })
+    }
+
+    /// Evaluates the validation split after an epoch and keeps the weights if they are the best so far.
+    fn validate(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let stopwatch = self.spec.clock.start();
+        let evaluation = self.spec.evaluator(self.device).evaluate(&self.network, self.spec.validation)?;
+        if !evaluation.loss_nats.is_finite() {
+            return Err(self.diverged("the validation loss", epoch, self.progress.updates - 1));
+        }
+        let metrics = EpochMetrics {
+            epoch: epoch + 1,
+            split: Split::Validation,
+            loss_nats: evaluation.loss_nats,
+            top1: evaluation.top1,
+            learning_rate: self.last_rate(epoch),
+            samples: evaluation.verdicts.len() as u64,
+            updates: self.progress.updates,
+            elapsed_secs: stopwatch.elapsed().as_secs_f64(),
+        };
+        self.progress.epochs = epoch + 1;
+        if self.spec.classifier.epoch_rule == EpochRule::BestValidation {
+            let candidate = BestEpoch {
+                epoch: epoch + 1,
+                validation_top1: evaluation.top1,
+                validation_loss_nats: evaluation.loss_nats,
+            };
+            if self.progress.best.is_none_or(|best| candidate.beats(&best)) {
+                self.progress.best = Some(candidate);
+                self.best = to_host(&self.tensors);
+            }
+        }
+        self.record(metrics, observer)
+    }
+
+    /// Applies the epoch rule and puts the selected weights into the network. Looks at nothing but validation.
+    fn select(&mut self, observer: &mut dyn Observer) -> Result<u32, TrainError> {
+        let epoch = match self.progress.best {
+            Some(best) => {
+                self.tensors.iter().for_each(|named| self.best[&named.name].write_to(&named.tensor));
+                best.epoch
+            }
+            None => self.progress.epochs,
+        };
+        let of_epoch = |metrics: &&EpochMetrics| metrics.split == Split::Validation && metrics.epoch == epoch;
+        let metrics = self.progress.history.iter().find(of_epoch).expect("every epoch is validated");
+        emit(observer, &RunEvent::Selected { epoch, validation_top1: metrics.top1 })?;
+        Ok(epoch)
+    }
+
+    /// Opens the test split and evaluates the selected weights on it.
+    fn test(self, selected_epoch: u32, observer: &mut dyn Observer) -> Result<TrialOutcome, TrainError> {
+        emit(observer, &RunEvent::TestOpened { at: rfc3339(self.spec.clock.now()) })?;
+        let evaluation = self.spec.evaluator(self.device).evaluate(&self.network, self.spec.test)?;
+        let test = TestResult {
+            loss_nats: evaluation.loss_nats,
+            top1: evaluation.top1,
+            samples: evaluation.verdicts.len() as u64,
+        };
+        emit(observer, &RunEvent::Tested { result: test.clone() })?;
+        Ok(TrialOutcome {
+            selected_epoch,
+            test,
+            predictions: predictions(self.spec.test, evaluation.verdicts),
+            weights: digest(&to_host(&self.tensors)),
+            history: self.progress.history,
+        })
+    }
+
+    /// Saves what is not saved yet and reports the interruption.
+    fn interrupt(&self, saved_updates: u64) -> Result<(), TrainError> {
+        if self.progress.updates > saved_updates {
+            self.save()?;
+        }
+        Err(TrainError::Interrupted { epochs: self.progress.epochs, updates: self.progress.updates })
+    }
+
+    fn save(&self) -> Result<(), TrainError> {
+        let mut checkpoint = Checkpoint::new(self.progress.clone());
+        checkpoint.insert(Section::Network, to_host(&self.tensors));
+        checkpoint.insert(Section::Optimiser, to_host(&self.optimiser.named_tensors()));
+        checkpoint.insert(Section::Best, self.best.clone());
+        checkpoint.save(self.spec.folder, self.spec.trial_key)
+    }
+
+    fn record(&mut self, metrics: EpochMetrics, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        self.progress.history.push(metrics.clone());
+        emit(observer, &RunEvent::Epoch { metrics })
+    }
+
+    fn rate(&self, epoch: u32, update: u64) -> f64 {
+        let classifier = self.spec.classifier;
+        let at = Position { update, total_updates: self.timetable.total_updates(), epoch };
+        learning_rate(&classifier.schedule, classifier.optimizer.learning_rate(), at)
+    }
+
+    fn last_rate(&self, epoch: u32) -> f64 {
+        self.rate(epoch, self.timetable.updates_of(epoch).end - 1)
+    }
+
+    fn step_progress(&self, epoch: u32, before: &RunningSums, stopwatch: Stopwatch) -> StepProgress {
+        let samples = (self.progress.running.samples - before.samples) as f64;
+        let elapsed_secs = stopwatch.elapsed().as_secs_f64();
+        StepProgress {
+            epoch: epoch + 1,
+            updates: self.progress.updates,
+            total_updates: self.timetable.total_updates(),
+            samples_per_sec: if elapsed_secs > 0.0 { samples / elapsed_secs } else { 0.0 },
+        }
+    }
+
+    fn diverged(&self, what: &'static str, epoch: u32, update: u64) -> TrainError {
+        let learning_rate = self.rate(epoch, update);
+        TrainError::NonFinite { what, epoch: epoch + 1, update: update + 1, learning_rate }
+    }
+}
+
+impl BestEpoch {
+    /// Higher validation Top-1; of equals, lower validation loss; of equals, the earlier (so a later one never beats).
+    fn beats(&self, best: &Self) -> bool {
+        let (ours, theirs) = (self.validation_top1, best.validation_top1);
+        ours > theirs || (ours == theirs && self.validation_loss_nats < best.validation_loss_nats)
+    }
+}
+
+fn emit(observer: &mut dyn Observer, event: &RunEvent) -> Result<(), TrainError> {
+    observer.observe(event).map_err(TrainError::Observer)
+}

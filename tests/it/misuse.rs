@@ -1,0 +1,120 @@
+//! What is wrong is said, with the place and what to do.
+
+use crate::lab::{Lab, TINY};
+
+/// Every wrong file, and what its message must hold.
+const WRONG: [(&str, &str, &[&str]); 12] = [
+    ("name = \"tiny\"", "name = tiny", &["experiment.toml:3:8", "name = tiny"]),
+    ("seeds = [1, 2]", "sedes = [1, 2]", &["unknown key `sedes`", "did you mean `seeds`?", "`study` needs `seeds`"]),
+    ("seeds = [1, 2]", "seeds = [1, 1]", &["has a seed twice"]),
+    ("seeds = [1, 2]", "seeds = \"all\"", &["`seeds` must be an array, not a string"]),
+    ("batch_size = 16", "batch_size = 0", &["`batch_size` must lie between 2 and", "^"]),
+    ("budget = { updates = 6 }", "budget = { steps = 6 }", &["unknown key `steps` in `budget`", "expected one of"]),
+    ("role = \"control\"", "role = \"contrl\"", &["`role` cannot be `contrl`", "did you mean `control`?"]),
+    ("name = \"flipped\"", "name = \"control\"", &["there are two arms named `control`"]),
+    ("{ shift = {} }", "{ shfit = {} }", &["unknown key `shfit`", "did you mean `shift`?"]),
+    ("p = 1.0", "p = 1.5", &["`p` must lie between 0 and 1, not 1.5"]),
+    ("test = 0.2", "test = 0.9", &["leave nothing to train on"]),
+    (
+        "[dataset.synthetic]",
+        "[dataset.sintetic]",
+        &["unknown key `sintetic` in `dataset`", "did you mean `synthetic`?"],
+    ),
+];
+
+#[test]
+fn a_wrong_experiment_file_gets_the_place_the_line_and_a_suggestion() {
+    for (right, wrong, parts) in WRONG {
+        assert!(TINY.contains(right), "{right}");
+        let errors = Lab::new(&TINY.replacen(right, wrong, 1)).fail(2, &["check", "experiment.toml"]);
+        for part in parts.iter().chain(&["experiment.toml:"]) {
+            assert!(errors.contains(part), "`{wrong}` should say `{part}`:\n{errors}");
+        }
+    }
+}
+
+#[test]
+fn all_errors_of_a_file_come_at_once() {
+    let mut experiment = TINY.to_owned();
+    for (right, wrong) in
+        [("seeds = [1, 2]", "seeds = [1, 1]"), ("batch_size = 16", "batch_size = 0"), ("p = 1.0", "p = 2.0")]
+    {
+        experiment = experiment.replacen(right, wrong, 1);
+    }
+    experiment.push_str("\n[[contrast]]\ntreatment = \"fliped\"\ncontrol = \"control\"\n");
+    insta::assert_snapshot!(Lab::new(&experiment).fail(2, &["check", "experiment.toml"]));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let errors = Lab::new(TINY).fail(2, &["check", "nothing.toml"]);
+    assert!(errors.contains("cannot read the experiment file nothing.toml"), "{errors}");
+}
+
+fn on_folder(lab: &Lab, classes: Option<&str>) -> String {
+    let data = classes.map_or(String::new(), |classes| format!("classes = {classes}\n"));
+    lab.write("a/1.png", PNG);
+    lab.write("b/1.png", PNG);
+    TINY.replace(
+        "[dataset.synthetic]\nimages = 72\nwidth_px = 32\nheight_px = 32",
+        &format!("[dataset.folder]\npath = \"data\"\n{data}"),
+    )
+}
+
+/// A PNG of one pixel.
+const PNG: &[u8] = &[
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0, 1, 8,
+    2, 0, 0, 0, 0x90, 0x77, 0x53, 0xde, 0, 0, 0, 0x0c, 0x49, 0x44, 0x41, 0x54, 0x08, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0,
+    0, 3, 1, 1, 0, 0x18, 0xdd, 0x8d, 0xb0, 0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+];
+
+#[test]
+fn bad_data_is_an_error_of_its_own_kind() {
+    let lab = Lab::new(TINY);
+    lab.write("experiment.toml", on_folder(&lab, None));
+    let missing = lab.fail(3, &["plan", "experiment.toml", "-q"]);
+    assert!(missing.contains("data"), "{missing}");
+
+    lab.write("data/metal/one.png", PNG);
+    lab.write("data/glass/.DS_Store", b"x");
+    let empty = lab.fail(3, &["plan", "experiment.toml", "-q"]);
+    assert!(empty.contains("glass"), "{empty}");
+
+    lab.write("experiment.toml", on_folder(&lab, Some("[\"metal\", \"glas\"]")));
+    let unknown = lab.fail(3, &["plan", "experiment.toml", "-q"]);
+    assert!(unknown.contains("glass") && unknown.contains("glas"), "{unknown}");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_listed_and_verify_fails_on_them() {
+    let lab = Lab::new(TINY);
+    lab.run(&["dataset", "render", "data", "--images", "60", "--size", "32x32", "-q"]);
+    lab.run(&["dataset", "verify", "data", "-q"]);
+    lab.write("data/metal/torn.jpg", [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F', 0]);
+    let mut huge = PNG.to_vec();
+    huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+    lab.write("data/metal/huge.png", huge);
+    lab.write("data/metal/.hidden.png", PNG);
+    let stat = lab.run(&["dataset", "stat", "data", "-q"]);
+    for part in ["quarantined: 2", "metal/torn.jpg", "metal/huge.png", "metal/.hidden.png", "ignored: "] {
+        assert!(stat.contains(part), "{part}:\n{stat}");
+    }
+    let errors = lab.fail(3, &["dataset", "verify", "data", "-q"]);
+    assert!(errors.contains("2 files cannot be used"), "{errors}");
+}
+
+#[test]
+fn queries_cannot_change_the_registry() {
+    let lab = Lab::new(TINY);
+    let errors = lab.fail(5, &["runs", "query", "delete from runs"]);
+    assert!(errors.contains("only queries that read are allowed"), "{errors}");
+    assert!(lab.fail(5, &["runs", "show", "latest"]).contains("there are no runs yet"));
+}
+
+#[test]
+fn init_writes_a_file_that_checks_and_never_overwrites_one() {
+    let lab = Lab::new(TINY);
+    lab.run(&["init", "new.toml"]);
+    assert!(lab.run(&["check", "new.toml"]).contains("ok, 3 arms x 3 seeds"));
+    lab.fail(1, &["init", "new.toml"]);
+}

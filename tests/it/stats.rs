@@ -1,0 +1,134 @@
+//! The statistics against scipy and statsmodels; `tests/fixtures/stats/make_fixture.py` made the numbers.
+
+use augtrial::stats::{self, Degenerate};
+use serde_json::Value;
+
+/// Relative where a closed form is compared; also the absolute floor for values near zero.
+const CLOSED_FORM: f64 = 1e-9;
+
+/// For what either side solves by iteration.
+const ITERATIVE: f64 = 1e-6;
+
+fn fixture() -> Value {
+    serde_json::from_str(include_str!("../fixtures/stats/fixture.json")).expect("the fixture is JSON")
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
+}
+
+fn list(value: &Value) -> Vec<f64> {
+    value.as_array().expect("a list").iter().map(number).collect()
+}
+
+#[track_caller]
+fn assert_close(what: &str, got: f64, want: &Value, tolerance: f64) {
+    let want = number(want);
+    assert!((got - want).abs() <= tolerance * want.abs().max(1e-3), "{what}: got {got}, want {want}");
+}
+
+fn check_pair(case: &Value) {
+    let (left, right) = (list(&case["left"]), list(&case["right"]));
+    let d = stats::differences(&left, &right).unwrap();
+    let what = |name: &str| format!("{name} of {left:?} - {right:?}");
+    assert_close(&what("sign flip"), stats::sign_flip_p(&d).unwrap(), &case["sign_flip"], CLOSED_FORM);
+    assert_close(&what("wilcoxon"), stats::wilcoxon_p(&d).unwrap(), &case["wilcoxon"], CLOSED_FORM);
+    assert_close(&what("a12"), stats::a12(&left, &right).unwrap(), &case["a12"], CLOSED_FORM);
+    assert_close(&what("median"), stats::median(&left).unwrap(), &case["median"], CLOSED_FORM);
+    assert_close(&what("iqm"), stats::interquartile_mean(&left).unwrap(), &case["iqm"], CLOSED_FORM);
+    match stats::pearson_r(&left, &right) {
+        Ok(r) => assert_close(&what("r"), r, &case["r"], 1e-7),
+        Err(reason) => assert!(case["r"].is_null(), "{}: {reason}", what("r")),
+    }
+    if let Some(interval) = case.get("mean_interval") {
+        let got = stats::mean_interval(&left, 0.95).unwrap().interval;
+        assert_close(&what("low"), got.0, &interval[0], CLOSED_FORM);
+        assert_close(&what("high"), got.1, &interval[1], CLOSED_FORM);
+    }
+    check_t(&d, &case["t"], what);
+}
+
+fn check_t(d: &[f64], want: &Value, what: impl Fn(&str) -> String) {
+    if want.is_null() {
+        let reason = stats::paired_t(d, 0.95).unwrap_err();
+        assert!(matches!(reason, Degenerate::TooFew { .. } | Degenerate::ZeroVariance), "{reason}");
+        assert!(stats::tost_p(d, 0.01).is_err() && stats::cohen_dz(d).is_err());
+        return;
+    }
+    let got = stats::paired_t(d, 0.95).unwrap();
+    // The differences themselves carry rounding errors near 1e-16 that small spreads magnify.
+    let spread = stats::sd(d).unwrap();
+    let tolerance = CLOSED_FORM.max(1e-15 / spread);
+    assert_close(&what("t"), got.t, &want["t"], tolerance);
+    assert_close(&what("p"), got.p, &want["p"], tolerance);
+    assert_close(&what("low"), got.difference.interval.0, &want["interval"][0], tolerance);
+    assert_close(&what("high"), got.difference.interval.1, &want["interval"][1], tolerance);
+    assert_close(&what("dz"), stats::cohen_dz(d).unwrap(), &want["dz"], tolerance);
+    assert_close(&what("gz"), stats::hedges_gz(d).unwrap(), &want["gz"], tolerance);
+    assert_close(&what("tost"), stats::tost_p(d, 0.01).unwrap(), &want["tost"], tolerance);
+    let corrected = stats::corrected_t(d, 0.25, 0.95).unwrap();
+    assert_close(&what("corrected p"), corrected.p, &want["corrected_p"], tolerance);
+    if let Some(n) = want["sample_size"].as_f64() {
+        let got = stats::sample_size(stats::cohen_dz(d).unwrap(), 0.05, 0.8).unwrap();
+        assert!((got - n).abs() <= ITERATIVE * n, "{}: got {got}, want {n}", what("sample size"));
+    }
+}
+
+#[test]
+fn the_table_of_the_specification_holds() {
+    let fixture = fixture();
+    for contrast in ["B-A", "C-A", "C-B"] {
+        check_pair(&fixture["spec"][contrast]);
+    }
+    let b_minus_a = &fixture["spec"]["B-A"]["t"];
+    assert!((number(&b_minus_a["t"]) - 2.064_852).abs() < 5e-7, "the fixture is the specification's");
+    assert!((number(&b_minus_a["sample_size"]) - 11.27).abs() < 5e-3);
+}
+
+#[test]
+fn paired_statistics_agree_with_scipy_and_statsmodels() {
+    let fixture = fixture();
+    let cases = fixture["pairs"].as_array().unwrap();
+    assert!(cases.len() > 150);
+    cases.iter().for_each(check_pair);
+}
+
+#[test]
+fn power_agrees_with_statsmodels() {
+    let fixture = fixture();
+    for case in fixture["power"].as_array().unwrap() {
+        let got = stats::power_of_paired_t(number(&case["dz"]), number(&case["n"]), number(&case["alpha"])).unwrap();
+        assert!((got - number(&case["power"])).abs() < 1e-8, "{case}: got {got}");
+    }
+    for case in fixture["detectable"].as_array().unwrap() {
+        let n = case["n"].as_u64().unwrap() as usize;
+        let got = stats::minimum_detectable_dz(n, number(&case["alpha"]), 0.8).unwrap();
+        assert_close(&case.to_string(), got, &case["dz"], ITERATIVE);
+    }
+}
+
+#[test]
+fn tests_of_counts_and_ranks_agree_with_scipy_and_statsmodels() {
+    let fixture = fixture();
+    for case in fixture["mcnemar"].as_array().unwrap() {
+        let got = stats::mcnemar(case["b"].as_u64().unwrap(), case["c"].as_u64().unwrap());
+        assert_close(&format!("exact of {case}"), got.exact, &case["exact"], CLOSED_FORM);
+        assert_close(&format!("mid-p of {case}"), got.mid_p, &case["mid_p"], CLOSED_FORM);
+        assert_close(&format!("corrected of {case}"), got.corrected, &case["corrected"], CLOSED_FORM);
+    }
+    for case in fixture["friedman"].as_array().unwrap() {
+        let arms: Vec<Vec<f64>> = case["arms"].as_array().unwrap().iter().map(list).collect();
+        let got = stats::friedman(&arms).unwrap();
+        assert_close("chi2", got.chi2, &case["chi2"], CLOSED_FORM);
+        assert_close("p", got.p, &case["p"], CLOSED_FORM);
+    }
+    for case in fixture["holm"].as_array().unwrap() {
+        let got = stats::holm(&list(&case["p"])).unwrap();
+        got.iter().zip(list(&case["adjusted"])).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{case}"));
+    }
+    for case in fixture["wilson"].as_array().unwrap() {
+        let got = stats::wilson_interval(case["k"].as_u64().unwrap(), case["n"].as_u64().unwrap(), 0.95).unwrap();
+        assert_close(&case.to_string(), got.interval.0, &case["interval"][0], CLOSED_FORM);
+        assert_close(&case.to_string(), got.interval.1, &case["interval"][1], CLOSED_FORM);
+    }
+}

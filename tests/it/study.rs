@@ -1,0 +1,109 @@
+//! Whole studies, from the experiment file to the report.
+
+use crate::lab::{Lab, TINY};
+
+/// Everything recorded that must be equal when the same file is run twice: no times, no paths.
+const RESULTS: &str = "select arm, seed, trial_key, training_set, test_set, weights, test_top1, test_loss_nats, \
+                       selected_epoch from runs order by arm, seed";
+const METRICS: &str = "select r.arm, r.seed, e.epoch, e.split, e.loss_nats, e.top1, e.learning_rate, e.samples, e.updates \
+                       from epochs e join runs r on r.id = e.run order by 1, 2, 3, 4";
+
+/// Results and metrics as the registry has them.
+pub fn recorded(lab: &Lab) -> String {
+    lab.run(&["runs", "query", RESULTS]) + &lab.run(&["runs", "query", METRICS])
+}
+
+#[test]
+fn a_study_runs_to_its_report_and_a_second_run_repeats_nothing() {
+    let lab = Lab::new(TINY);
+    let plan = lab.run(&["plan", "experiment.toml"]);
+    assert!(plan.contains("smallest reachable p") && plan.contains("not run before"), "{plan}");
+
+    let first = lab.run(&["run", "experiment.toml", "-q"]);
+    assert!(first.contains("4 trials finished, 0 had finished before, 0 without a result"), "{first}");
+    let report = std::fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
+    assert!(report.to_lowercase().contains("synthetic"), "the report says what the images are");
+    for arm in ["control", "flipped"] {
+        assert!(report.contains(arm), "{arm} is in the report");
+    }
+    assert!(lab.tree("reports/tiny").iter().any(|(name, _)| name.ends_with(".png")));
+
+    let before = (recorded(&lab), lab.tree("reports/tiny"));
+    let second = lab.run(&["run", "experiment.toml", "-q"]);
+    assert!(second.contains("0 trials finished, 4 had finished before, 0 without a result"), "{second}");
+    assert_eq!((recorded(&lab), lab.tree("reports/tiny")), before, "same record, same bytes of the report");
+    lab.run(&["report", "tiny"]);
+    assert_eq!(lab.tree("reports/tiny"), before.1, "the registry alone gives the same report");
+
+    let plan = lab.run(&["plan", "experiment.toml"]);
+    assert!(plan.contains("made before") && plan.contains("has finished"), "{plan}");
+    let predictions: usize = lab
+        .run(&["runs", "export", "predictions", "p.csv"])
+        .split_whitespace()
+        .find_map(|word| word.parse().ok())
+        .unwrap();
+    assert_eq!(std::fs::read_to_string(lab.path("p.csv")).unwrap().lines().count(), predictions + 1);
+    lab.run(&["runs", "show", "latest"]);
+    lab.run(&["runs", "export", "epochs", "epochs.parquet"]);
+    lab.run(&["runs", "reindex"]);
+    assert_eq!(recorded(&lab), before.0, "the index is rebuilt from the folders");
+}
+
+#[test]
+fn the_same_file_and_seed_twice_give_the_same_bits_and_an_arms_name_decides_nothing() {
+    let (one, two) = (Lab::new(TINY), Lab::new(&TINY.replace("\"flipped\"", "\"mirrored\"")));
+    for lab in [&one, &two] {
+        lab.run(&["run", "experiment.toml", "-q", "--seeds", "1"]);
+    }
+    assert_eq!(recorded(&one), recorded(&two).replace("mirrored", "flipped "));
+    let sets =
+        |lab: &Lab| lab.tree("runs/sets").into_iter().filter(|(name, _)| !name.ends_with(".lock")).collect::<Vec<_>>();
+    assert_eq!(sets(&one), sets(&two), "the set's bytes are the same");
+    let other = Lab::new(TINY);
+    other.run(&["run", "experiment.toml", "-q", "--seeds", "3"]);
+    assert_ne!(recorded(&one), recorded(&other), "another seed is another trial");
+}
+
+#[test]
+fn arms_seeds_and_values_can_be_chosen_and_are_recorded() {
+    let lab = Lab::new(TINY);
+    let arguments = [
+        "run",
+        "experiment.toml",
+        "-q",
+        "--arm",
+        "control",
+        "--seeds",
+        "7",
+        "--set",
+        "classifier.budget={ epochs = 1 }",
+    ];
+    let done = lab.run(&arguments);
+    assert!(done.contains("1 trials finished"), "{done}");
+    let shown = lab.run(&["runs", "show", "latest"]);
+    assert!(shown.contains("classifier.budget={ epochs = 1 }"), "{shown}");
+    let unknown = lab.fail(2, &["run", "experiment.toml", "--arm", "controll"]);
+    assert!(unknown.contains("did you mean `control`?"), "{unknown}");
+}
+
+#[test]
+fn as_published_is_marked_and_mixes_derived_images_into_the_test_part() {
+    let lab = Lab::new(&TINY.replace("seeds = [1, 2]", "seeds = [1]\nprotocol = \"as-published\""));
+    lab.run(&["run", "experiment.toml", "-q"]);
+    let report = std::fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
+    assert!(report.to_lowercase().contains("as-published"), "the report says so");
+    let derived = lab.run(&["runs", "query", "select count(*) as n from predictions where derived = 1"]);
+    assert!(derived.chars().any(|c| ('1'..='9').contains(&c)), "{derived}");
+}
+
+#[test]
+fn a_diverging_trial_fails_with_its_reason_and_the_others_go_on() {
+    let lab = Lab::new(
+        &TINY.replace("seeds = [1, 2]", "seeds = [1]").replace("learning_rate = 0.01", "learning_rate = 1e30"),
+    );
+    let errors = lab.fail(4, &["run", "experiment.toml", "-q"]);
+    assert!(errors.contains("is not finite in epoch") && errors.contains("2 of 2 trials have no result"), "{errors}");
+    let again = lab.fail(4, &["run", "experiment.toml", "-q"]);
+    assert!(again.contains("--retry-failed tries again"), "{again}");
+    assert!(lab.run(&["runs", "list"]).contains("failed"));
+}
