@@ -9,6 +9,8 @@ pub mod clock;
 pub mod compare;
 pub mod data;
 pub mod diagnostic;
+#[cfg(feature = "torch")]
+pub mod diffusion;
 pub mod digest;
 pub mod events;
 pub mod plan;

@@ -81,7 +81,10 @@ pub enum Scheduler {
     Ddim,
     DpmSolverPp2m,
     Unipc,
+    /// Latent consistency: few steps, for a bundle with an LCM `LoRA` folded in.
     Lcm,
+    /// Euler ancestral as in the original repository, by k-diffusion.
+    KEulerAncestral,
 }
 
 /// What happens when an edit fails its checks.
@@ -93,6 +96,58 @@ pub enum OnMissing {
     #[default]
     Drop,
     Fail,
+}
+
+/// An editor that does everything but follow its instruction: what re-encoding alone does, for comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NullEditor {
+    /// Through the autoencoder and back, without diffusion.
+    VaeRoundTrip,
+    /// All steps, with the empty instruction.
+    EmptyInstruction,
+    /// All steps, with an instruction of another class.
+    ShuffledInstructions,
+}
+
+/// How a picture gets sides that the networks take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Repeat the edge to the next multiple, and cut it off again: the result has the source's size.
+    #[default]
+    Pad,
+    /// Resize each side down to a multiple, as diffusers does.
+    Resize,
+    /// The longer side to about 512 px and a centred crop, as the original repository does.
+    Original,
+}
+
+/// Where a diffusion editor's noise comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoiseRng {
+    /// The study's named streams.
+    #[default]
+    Stream,
+    /// LibTorch's generator, whose draws the reference implementations share.
+    Torch,
+}
+
+/// `[arm.edit.ip2p.checks]`: which edits count as missing. Levels are those of an 8-bit channel.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EditChecks {
+    /// An edit whose every channel deviates by less (standard deviation) is flat: black, for instance.
+    pub min_spread_levels: f64,
+    /// An edit that differs by less from its source (mean over pixels and channels) is unchanged.
+    pub min_change_levels: f64,
+}
+
+impl Default for EditChecks {
+    fn default() -> Self {
+        Self { min_spread_levels: 2.0, min_change_levels: 0.5 }
+    }
 }
 
 /// `[arm.edit.ip2p]`: `InstructPix2Pix` (Brooks et al. 2023).
@@ -114,8 +169,21 @@ pub struct Ip2p {
     /// Image guidance scale `s_I`.
     #[serde(default = "default_image_guidance")]
     pub image_guidance: f64,
-    /// Instructions of each class; one is drawn per copy. The key `"*"` serves classes without their own.
+    /// Noise levels `[low, high]` between which guidance works; outside, a step costs a third.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance_interval: Option<[f64; 2]>,
+    /// Instructions of each class; one is drawn per copy, and one that is listed twice is drawn twice as often. A key may
+    /// also be an image's path, which comes first, or `"*"`, which serves whatever has no list of its own.
+    #[serde(default)]
     pub instructions: BTreeMap<String, Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null: Option<NullEditor>,
+    #[serde(default)]
+    pub fit: Fit,
+    #[serde(default)]
+    pub rng: NoiseRng,
+    #[serde(default)]
+    pub checks: EditChecks,
     #[serde(default)]
     pub on_missing: OnMissing,
 }
@@ -147,6 +215,31 @@ impl Edit {
         match self {
             Self::Ip2p(ip2p) => ip2p.copies,
         }
+    }
+}
+
+impl Ip2p {
+    /// Digest of what decides the pixels of a copy: neither how many copies there are, nor which of them pass the checks. The
+    /// bundle counts by its content.
+    #[must_use]
+    pub fn digest(&self, bundle: Digest) -> Digest {
+        let Self {
+            bundle: _,
+            copies: _,
+            checks: _,
+            on_missing: _,
+            steps,
+            scheduler,
+            text_guidance,
+            image_guidance,
+            guidance_interval,
+            instructions,
+            null,
+            fit,
+            rng,
+        } = self;
+        let sampling = (steps, scheduler, text_guidance, image_guidance, guidance_interval);
+        Digest::of_value("ip2p-v1", &(bundle, sampling, instructions, null, fit, rng))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Role;
-use super::arm::{Arm, Edit, Ip2p};
+use super::arm::{Arm, Edit, Ip2p, NullEditor};
 use super::check_transform;
 use super::classifier::{Budget, Classifier, Optimizer, Schedule};
 use super::dataset::{Dataset, Protocol, SplitRule};
@@ -230,9 +230,19 @@ impl Checker<'_> {
         self.within(ip2p.steps.into(), 1.0, 1000.0, &format!("{path}.steps"));
         self.within(ip2p.text_guidance, 0.0, 100.0, &format!("{path}.text_guidance"));
         self.within(ip2p.image_guidance, 0.0, 100.0, &format!("{path}.image_guidance"));
+        let levels = [ip2p.checks.min_spread_levels, ip2p.checks.min_change_levels];
+        for (level, key) in levels.into_iter().zip(["min_spread_levels", "min_change_levels"]) {
+            self.within(level, 0.0, 255.0, &format!("{path}.checks.{key}"));
+        }
+        if let Some([low, high]) = ip2p.guidance_interval {
+            self.require(0.0 <= low && low < high, &format!("{path}.guidance_interval"), || {
+                format!("`guidance_interval` must be [low, high] with 0 <= low < high, not [{low}, {high}]")
+            });
+        }
+        let instructed = matches!(ip2p.null, None | Some(NullEditor::ShuffledInstructions));
         let path = format!("{path}.instructions");
         self.require_or(
-            !ip2p.instructions.is_empty(),
+            !ip2p.instructions.is_empty() || !instructed,
             &path,
             "there is no instruction",
             "name some for each class, or for all with the key \"*\"",

@@ -1,5 +1,7 @@
 //! Everything that crosses modules, as one binary.
 
+#[cfg(feature = "torch")]
+mod diffusion;
 mod experiments;
 #[cfg(feature = "torch")]
 mod interruption;

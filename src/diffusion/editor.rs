@@ -1,0 +1,272 @@
+//! Edits of pictures in batches: what the augmentation store and `augtrial edit` call.
+//!
+//! Each picture is encoded by itself and has its own noise, so that an edit depends on nothing but its request; the U-Net
+//! and the decoder see batches, which changes at most the last bits of their sums.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use image::RgbImage;
+use tch::{Device, Tensor};
+
+use super::bundle::{Bundle, BundleError};
+use super::checks::{MissingReason, check};
+use super::networks::Networks;
+use super::noise::{Noise, NoiseKey};
+use super::picture::{Fitted, Rounding, from_tensor, to_tensor};
+use super::sampler::{Conditions, Guidance, sample};
+use super::schedule::{Schedule, ScheduleError, schedule};
+use super::tokenizer::Tokenizer;
+use crate::digest::Digest;
+use crate::plan::arm::{EditChecks, Fit, Ip2p, NullEditor, Scheduler};
+
+/// Latents of sources that are kept; at 512x384 they take 48 KB each.
+const KEPT_LATENTS: usize = 256;
+/// Pictures a batch unless told otherwise; three times as many rows reach the U-Net.
+const DEFAULT_BATCH: usize = 4;
+
+/// Why editing cannot go on; an edit that fails its checks is a [`MissingReason`] instead.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    #[error("cannot tokenize the instruction `{instruction}`: {reason}")]
+    Tokenize { instruction: String, reason: String },
+    #[error("the image with digest {image} has no pixel")]
+    EmptyImage { image: Digest },
+}
+
+/// How to edit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    pub scheduler: Scheduler,
+    pub steps: usize,
+    pub guidance: Guidance,
+    pub fit: Fit,
+    pub null: Option<NullEditor>,
+    pub checks: EditChecks,
+    /// Pictures of one size that are denoised together; bounds memory.
+    pub batch: usize,
+    pub device: Device,
+}
+
+impl Settings {
+    /// What a plan asks for.
+    #[must_use]
+    pub fn new(ip2p: &Ip2p, device: Device) -> Self {
+        Self {
+            scheduler: ip2p.scheduler,
+            steps: ip2p.steps as usize,
+            guidance: Guidance {
+                text: ip2p.text_guidance,
+                image: ip2p.image_guidance,
+                interval: ip2p.guidance_interval,
+            },
+            fit: ip2p.fit,
+            null: ip2p.null,
+            checks: ip2p.checks,
+            batch: DEFAULT_BATCH,
+            device,
+        }
+    }
+}
+
+/// One edit to make.
+#[derive(Clone, Copy, Debug)]
+pub struct EditRequest<'a> {
+    pub source: &'a RgbImage,
+    /// Names the source's content: its latents are kept under it.
+    pub image: Digest,
+    pub instruction: &'a str,
+    pub noise: NoiseKey,
+}
+
+/// An edit that passed its checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// With [`Fit::Pad`], as large as the source.
+    pub image: RgbImage,
+    /// Mean absolute difference from the fitted source, 8-bit levels.
+    pub change_levels: f64,
+    /// Tokens of the instruction that did not fit; above 0 deserves a warning.
+    pub cut_tokens: usize,
+}
+
+/// An editor: the networks of one bundle, with settings and what has been encoded so far.
+pub struct Editor {
+    networks: Networks,
+    tokenizer: Tokenizer,
+    settings: Settings,
+    texts: BTreeMap<String, Embedded>,
+    latents: BTreeMap<Digest, Tensor>,
+}
+
+/// An instruction's hidden states, `[1, L, D]`.
+struct Embedded {
+    states: Tensor,
+    cut: usize,
+}
+
+impl Editor {
+    /// Opens the bundle at `folder`; its networks are loaded when first needed.
+    ///
+    /// # Errors
+    /// [`EditError`]: the bundle cannot be used, or the scheduler has no run of so many steps.
+    pub fn open(folder: &Path, settings: Settings) -> Result<Self, EditError> {
+        let bundle = Bundle::open(folder)?;
+        schedule(settings.scheduler, settings.steps, &bundle.manifest().scheduler)?;
+        let tokenizer = Tokenizer::load(&bundle)?;
+        let networks = Networks::new(bundle, settings.device);
+        Ok(Self { networks, tokenizer, settings, texts: BTreeMap::new(), latents: BTreeMap::new() })
+    }
+
+    /// The bundle behind it.
+    #[must_use]
+    pub fn bundle(&self) -> &Bundle {
+        self.networks.bundle()
+    }
+
+    /// The settings in use.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes the settings; what has been encoded is kept where it still holds.
+    ///
+    /// # Errors
+    /// [`EditError::Schedule`] if the scheduler has no run of so many steps; the old settings stay.
+    ///
+    /// # Panics
+    /// If the device is another one.
+    pub fn set(&mut self, settings: Settings) -> Result<(), EditError> {
+        assert_eq!(settings.device, self.settings.device, "an editor stays on its device");
+        schedule(settings.scheduler, settings.steps, &self.bundle().manifest().scheduler)?;
+        if settings.fit != self.settings.fit {
+            self.latents.clear();
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Makes the edits, in order: one result a request. Consecutive pictures of one fitted size share batches.
+    ///
+    /// # Errors
+    /// [`EditError`] if no edit can be made, whatever the picture.
+    pub fn edit(&mut self, requests: &[EditRequest<'_>]) -> Result<Vec<Result<Edited, MissingReason>>, EditError> {
+        let multiple_px = self.bundle().manifest().side_multiple_px;
+        if let Some(empty) = requests.iter().find(|request| request.source.is_empty()) {
+            return Err(EditError::EmptyImage { image: empty.image });
+        }
+        let fit = |request: &EditRequest<'_>| Fitted::new(request.source, self.settings.fit, multiple_px);
+        let fitted: Vec<Fitted> = requests.iter().map(fit).collect();
+        let jobs: Vec<(&EditRequest<'_>, &Fitted)> = requests.iter().zip(&fitted).collect();
+        let mut results = Vec::with_capacity(requests.len());
+        for same_size in jobs.chunk_by(|(_, a), (_, b)| a.image.dimensions() == b.image.dimensions()) {
+            for batch in same_size.chunks(self.settings.batch.max(1)) {
+                results.extend(self.edit_batch(batch)?);
+            }
+        }
+        Ok(results)
+    }
+
+    fn edit_batch(
+        &mut self,
+        batch: &[(&EditRequest<'_>, &Fitted)],
+    ) -> Result<Vec<Result<Edited, MissingReason>>, EditError> {
+        let latents: Result<Vec<_>, _> =
+            batch.iter().map(|(request, fitted)| self.image_latents(request.image, fitted)).collect();
+        let image_latents = Tensor::cat(&latents?, 0);
+        let mut cuts = vec![0; batch.len()];
+        let unscaled = if self.settings.null == Some(NullEditor::VaeRoundTrip) {
+            image_latents
+        } else {
+            let (text, cut) = self.embed_all(batch.iter().map(|(request, _)| request.instruction))?;
+            cuts = cut;
+            let keys: Vec<_> = batch.iter().map(|(request, _)| request.noise).collect();
+            self.denoise(text, image_latents, &keys)? / self.bundle().manifest().latent.scale_factor
+        };
+        let decoded = self.networks.decode(&unscaled)?.to_device(Device::Cpu);
+        let pictures = from_tensor(&decoded, self.rounding());
+        let finish = |((picture, (_, fitted)), cut): ((Option<RgbImage>, &(_, &Fitted)), usize)| {
+            let image = fitted.restore(picture.ok_or(MissingReason::NotFinite)?);
+            let change_levels = check(&image, &fitted.visible(), &self.effective_checks())?;
+            Ok(Edited { image, change_levels, cut_tokens: cut })
+        };
+        Ok(pictures.into_iter().zip(batch).zip(cuts).map(finish).collect())
+    }
+
+    fn denoise(&mut self, text: Tensor, image_latents: Tensor, keys: &[NoiseKey]) -> Result<Tensor, EditError> {
+        let mut schedule = self.schedule()?;
+        let (_, channels, height, width) = image_latents.size4().expect("latents have four dimensions");
+        let draws = 1 + schedule.draws();
+        let noise = |key: &NoiseKey| Noise::new(*key, [1, channels, height, width], draws);
+        let mut noises: Vec<Noise> = keys.iter().map(noise).collect();
+        let empty_text = self.embed("")?.states.repeat([keys.len() as i64, 1, 1]);
+        let conditions = Conditions { text, empty_text, image_latents };
+        let guidance = &self.settings.guidance;
+        Ok(sample(&self.networks, &mut *schedule, guidance, &conditions, &mut noises, |_, _| ())?)
+    }
+
+    fn schedule(&self) -> Result<Box<dyn Schedule>, ScheduleError> {
+        schedule(self.settings.scheduler, self.settings.steps, &self.bundle().manifest().scheduler)
+    }
+
+    /// Hidden states `[B, L, D]`, and how many tokens of each instruction were cut.
+    fn embed_all<'a>(
+        &mut self,
+        instructions: impl Iterator<Item = &'a str>,
+    ) -> Result<(Tensor, Vec<usize>), EditError> {
+        let empty = self.settings.null == Some(NullEditor::EmptyInstruction);
+        let mut states = Vec::new();
+        let mut cuts = Vec::new();
+        for instruction in instructions {
+            let embedded = self.embed(if empty { "" } else { instruction })?;
+            states.push(embedded.states.shallow_clone());
+            cuts.push(embedded.cut);
+        }
+        Ok((Tensor::cat(&states, 0), cuts))
+    }
+
+    fn embed(&mut self, instruction: &str) -> Result<&Embedded, EditError> {
+        if !self.texts.contains_key(instruction) {
+            let tokens = self.tokenizer.encode(instruction).map_err(|error| EditError::Tokenize {
+                instruction: instruction.to_owned(),
+                reason: error.to_string(),
+            })?;
+            let states = self.networks.encode_text(&[&tokens.ids])?;
+            self.texts.insert(instruction.to_owned(), Embedded { states, cut: tokens.cut });
+        }
+        Ok(&self.texts[instruction])
+    }
+
+    /// Mode of the posterior of one fitted picture, `[1, C, h, w]`.
+    fn image_latents(&mut self, image: Digest, fitted: &Fitted) -> Result<Tensor, EditError> {
+        if let Some(latents) = self.latents.get(&image) {
+            return Ok(latents.shallow_clone());
+        }
+        let latents = self.networks.encode_image(&to_tensor(&[&fitted.image]))?;
+        if self.latents.len() >= KEPT_LATENTS {
+            self.latents.clear(); // copies of one source come together, so hardly any of these would be asked for again
+        }
+        self.latents.insert(image, latents.shallow_clone());
+        Ok(latents)
+    }
+
+    fn rounding(&self) -> Rounding {
+        match self.settings.scheduler {
+            Scheduler::KEulerAncestral => Rounding::Down,
+            _ => Rounding::Nearest,
+        }
+    }
+
+    /// A faithful autoencoder is no failure: the round trip may leave a picture as it is.
+    fn effective_checks(&self) -> EditChecks {
+        match self.settings.null {
+            Some(NullEditor::VaeRoundTrip) => EditChecks { min_change_levels: 0.0, ..self.settings.checks },
+            _ => self.settings.checks,
+        }
+    }
+}

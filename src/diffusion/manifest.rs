@@ -1,0 +1,184 @@
+//! `manifest.json` of a model bundle: what is in it, how the networks are called, where the weights come from.
+//!
+//! Written by `tools/export_ip2p.py`, which documents the contract of each module.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// Value of `format`.
+pub const FORMAT: &str = "augtrial-ip2p";
+/// The version of the format that this library reads.
+pub const VERSION: u32 = 1;
+
+/// A bundle's manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// Version of the format.
+    pub version: u32,
+    /// PyTorch that traced the modules, `major.minor.patch`.
+    pub torch: String,
+    pub source: Source,
+    pub dtype: Dtypes,
+    pub latent: Latent,
+    /// Sides of an image must be multiples of this: the autoencoder and the U-Net halve them as often.
+    pub side_multiple_px: u32,
+    pub text: Text,
+    pub scheduler: Diffusion,
+    pub files: Files,
+}
+
+/// Where the weights come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub repository: String,
+    /// Commit of the repository, or the digest of the weights.
+    pub revision: Option<String>,
+    pub license: Option<String>,
+    /// The `LoRA` that was folded in.
+    pub lora_sha256: Option<Digest>,
+}
+
+/// Element types of the networks' floating-point inputs and outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dtypes {
+    pub text_encoder: Dtype,
+    pub unet: Dtype,
+    pub vae: Dtype,
+}
+
+/// A floating-point type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    Fp32,
+    Fp16,
+    Bf16,
+}
+
+/// The autoencoder's latent space.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latent {
+    pub channels: u32,
+    /// Diffusion works on latents times this; image conditioning is *not* scaled.
+    pub scale_factor: f64,
+    /// Side of the image over side of the latents.
+    pub downsampling: u32,
+}
+
+/// The text encoder's input and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// Tokens of every instruction, padding included.
+    pub length: u32,
+    /// Width of the hidden states.
+    pub width: u32,
+    pub start_id: u32,
+    pub end_id: u32,
+    pub pad_id: u32,
+}
+
+/// The diffusion process that the U-Net was trained on: betas linear in their square roots, noise prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Diffusion {
+    pub train_timesteps: u32,
+    pub beta_start: f64,
+    pub beta_end: f64,
+    /// Added to the timesteps of DDIM's spacing.
+    pub steps_offset: u32,
+    /// Whether DDIM's last step ends at alpha 1, or at the alpha of timestep 0.
+    pub set_alpha_to_one: bool,
+}
+
+/// The files beside the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    pub text_encoder: FileEntry,
+    pub vae_encoder: FileEntry,
+    pub vae_decoder: FileEntry,
+    pub unet: FileEntry,
+    pub tokenizer: FileEntry,
+}
+
+/// One file: a plain name in the bundle's folder, its size and its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: Digest,
+}
+
+/// A part of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    TextEncoder,
+    VaeEncoder,
+    VaeDecoder,
+    Unet,
+    Tokenizer,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 5] = [Self::TextEncoder, Self::VaeEncoder, Self::VaeDecoder, Self::Unet, Self::Tokenizer];
+
+    /// The key in the manifest's `files`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TextEncoder => "text_encoder",
+            Self::VaeEncoder => "vae_encoder",
+            Self::VaeDecoder => "vae_decoder",
+            Self::Unet => "unet",
+            Self::Tokenizer => "tokenizer",
+        }
+    }
+}
+
+impl Files {
+    /// The entry of one part.
+    #[must_use]
+    pub fn entry(&self, part: Part) -> &FileEntry {
+        match part {
+            Part::TextEncoder => &self.text_encoder,
+            Part::VaeEncoder => &self.vae_encoder,
+            Part::VaeDecoder => &self.vae_decoder,
+            Part::Unet => &self.unet,
+            Part::Tokenizer => &self.tokenizer,
+        }
+    }
+}
+
+impl Manifest {
+    /// The first number that makes no sense, as a sentence.
+    pub(super) fn nonsense(&self) -> Option<String> {
+        let Self { latent, text, scheduler, .. } = self;
+        let facts = [
+            ((1..=64).contains(&latent.channels), "`latent.channels` must lie between 1 and 64"),
+            (latent.scale_factor.is_finite() && latent.scale_factor > 0.0, "`latent.scale_factor` must be above 0"),
+            (latent.downsampling.is_power_of_two(), "`latent.downsampling` must be a power of two"),
+            (
+                self.side_multiple_px > 0 && self.side_multiple_px.is_multiple_of(latent.downsampling.max(1)),
+                "`side_multiple_px` must be a multiple of `latent.downsampling`",
+            ),
+            ((2..=4096).contains(&text.length), "`text.length` must lie between 2 and 4096"),
+            (text.width > 0, "`text.width` must be above 0"),
+            ((2..=100_000).contains(&scheduler.train_timesteps), "`scheduler.train_timesteps` is out of range"),
+            (
+                0.0 < scheduler.beta_start && scheduler.beta_start <= scheduler.beta_end && scheduler.beta_end < 1.0,
+                "`scheduler.beta_start` and `beta_end` must satisfy 0 < start <= end < 1",
+            ),
+        ];
+        facts.iter().find(|(holds, _)| !holds).map(|(_, sentence)| (*sentence).to_owned())
+    }
+}

@@ -1,0 +1,106 @@
+//! The denoising loop with guidance by image and text (Brooks, Holynski, Efros 2023, equation 3):
+//!
+//! `e = e(0, 0) + s_I (e(0, I) - e(0, 0)) + s_T (e(T, I) - e(0, I))`
+//!
+//! Order of operations, of branches and of draws are those of diffusers 0.42.1's pipeline, bit by bit.
+
+use tch::Tensor;
+
+use super::bundle::BundleError;
+use super::networks::Networks;
+use super::noise::Noise;
+use super::schedule::Schedule;
+
+/// Strength of the conditions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guidance {
+    /// `s_T`.
+    pub text: f64,
+    /// `s_I`.
+    pub image: f64,
+    /// Noise levels `[low, high]` between which guidance works; outside, one branch with text and image does
+    /// (Kynkäänniemi et al. 2024), at a third of the cost.
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Guidance {
+    /// The reference guides only if `s_T > 1` and `s_I >= 1`.
+    fn is_active(&self, sigma: f32) -> bool {
+        let inside = self.interval.is_none_or(|[low, high]| (low..=high).contains(&f64::from(sigma)));
+        self.text > 1.0 && self.image >= 1.0 && inside
+    }
+}
+
+/// What a batch of `B` edits starts from; `f32`, on the networks' device.
+pub struct Conditions {
+    /// Hidden states of the instructions, `[B, L, D]`.
+    pub text: Tensor,
+    /// Hidden states of the empty instruction, as often, `[B, L, D]`.
+    pub empty_text: Tensor,
+    /// Modes of the images' posteriors, unscaled, `[B, C, h, w]`.
+    pub image_latents: Tensor,
+}
+
+/// Rows of the U-Net's input, `[text, image, neither]` along the batch, or text and image alone.
+struct Branches {
+    count: i64,
+    text: Tensor,
+    image_latents: Tensor,
+}
+
+impl Branches {
+    fn new(conditions: &Conditions, guided: bool) -> Self {
+        let Conditions { text, empty_text, image_latents } = conditions;
+        if !guided {
+            return Self { count: 1, text: text.shallow_clone(), image_latents: image_latents.shallow_clone() };
+        }
+        let zeros = image_latents.zeros_like();
+        Self {
+            count: 3,
+            text: Tensor::cat(&[text, empty_text, empty_text], 0),
+            image_latents: Tensor::cat(&[image_latents, image_latents, &zeros], 0),
+        }
+    }
+}
+
+/// Denoises a batch, each image with its own noise, and returns the final latents `[B, C, h, w]`. `after_step` sees the
+/// latents after every step.
+///
+/// # Errors
+/// [`BundleError`] of the U-Net.
+///
+/// # Panics
+/// If there are not as many noises as images.
+pub fn sample(
+    networks: &Networks,
+    schedule: &mut dyn Schedule,
+    guidance: &Guidance,
+    conditions: &Conditions,
+    noises: &mut [Noise],
+    mut after_step: impl FnMut(usize, &Tensor),
+) -> Result<Tensor, BundleError> {
+    let device = networks.device();
+    assert_eq!(noises.len() as i64, conditions.image_latents.size()[0], "one noise for each image");
+    let mut draw = || Tensor::cat(&noises.iter_mut().map(Noise::draw).collect::<Vec<_>>(), 0).to_device(device);
+    let guided = Branches::new(conditions, true);
+    let plain = Branches::new(conditions, false);
+    let mut latents = draw() * f64::from(schedule.initial_scale());
+    for step in 0..schedule.steps() {
+        let branches = if guidance.is_active(schedule.sigma(step)) { &guided } else { &plain };
+        let rows = latents.repeat([branches.count, 1, 1, 1]);
+        let input = Tensor::cat(&[&schedule.scale_input(step, &rows), &branches.image_latents], 1);
+        let output = networks.predict_noise(&input, schedule.timestep(step), &branches.text)?;
+        let prediction = combine(&schedule.prediction(step, &rows, &output), branches.count, guidance);
+        latents = schedule.advance(step, &prediction, &latents, &mut draw);
+        after_step(step, &latents);
+    }
+    Ok(latents)
+}
+
+fn combine(prediction: &Tensor, branches: i64, guidance: &Guidance) -> Tensor {
+    let parts = prediction.chunk(branches, 0);
+    match &parts[..] {
+        [text, image, neither] => neither + (text - image) * guidance.text + (image - neither) * guidance.image,
+        _ => prediction.shallow_clone(),
+    }
+}
