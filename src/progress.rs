@@ -179,7 +179,7 @@ mod tests {
     fn durations_and_sizes_are_readable() {
         assert_eq!(human_duration(Duration::from_secs(45)), "45 s");
         assert_eq!(human_duration(Duration::from_secs(700)), "12 min");
-        assert_eq!(human_duration(Duration::from_secs(12_000)), "3 h 20 min");
+        assert_eq!(human_duration(Duration::from_mins(200)), "3 h 20 min");
         assert_eq!(human_bytes(640), "640 B");
         assert_eq!(human_bytes(999_600), "1.0 MB");
         assert_eq!(human_bytes(1_234_000_000), "1.2 GB");

@@ -22,6 +22,8 @@ pub use data::StudyData;
 pub use error::StudyError;
 pub use estimate::Basis as TimeBasis;
 pub use preview::{ArmPreview, Preview, SetPreview, TrialPreview, TrialStatus, preview};
+#[cfg(feature = "torch")]
+pub use provenance::training_setup;
 pub use report::{comparison_of, write_report_of};
 
 /// What became of a study.

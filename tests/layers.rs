@@ -135,7 +135,8 @@ fn no_layer_uses_one_that_the_table_does_not_allow() {
                 wrong.push(format!("src/{file}: `{layer}` may not use `{used}`"));
             }
         }
-        if file.matches('/').count() <= 1 && text.contains("super::super::") {
+        // Indented, it stands in a module of the file, and stays in the layer.
+        if file.matches('/').count() <= 1 && text.contains("\nuse super::super::") {
             wrong.push(format!("src/{file}: `super::super` leaves the layer unseen"));
         }
     }

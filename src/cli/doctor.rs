@@ -6,6 +6,8 @@ use super::output::line;
 use super::table::table;
 use crate::clock::Clock;
 use crate::registry::Registry;
+#[cfg(feature = "torch")]
+use crate::study::training_setup as training;
 
 pub(super) fn doctor(global: &Global) -> Result<(), CliError> {
     let mut facts = vec![
@@ -24,22 +26,6 @@ pub(super) fn doctor(global: &Global) -> Result<(), CliError> {
     facts.push(["registry".to_owned(), registry]);
     let rows: Vec<Vec<String>> = facts.into_iter().map(Vec::from).collect();
     line(table(&["what", "found"], &rows))
-}
-
-#[cfg(feature = "torch")]
-fn training() -> Vec<[String; 2]> {
-    use crate::plan::classifier::Device;
-    use crate::train::Setup;
-
-    match Setup::of(Device::Auto) {
-        Ok(setup) => vec![
-            ["LibTorch".to_owned(), setup.libtorch],
-            ["device".to_owned(), setup.device],
-            ["CPU kernels".to_owned(), setup.cpu_capability],
-            ["bit-identical reruns".to_owned(), if setup.bit_identical { "yes" } else { "not promised" }.to_owned()],
-        ],
-        Err(error) => vec![["LibTorch".to_owned(), format!("unusable: {error}")]],
-    }
 }
 
 #[cfg(not(feature = "torch"))]

@@ -1,3 +1,5 @@
+//! Tests of the decoded cache.
+
 use std::sync::atomic::AtomicU64;
 
 use image::{Rgb, RgbImage};

@@ -6,8 +6,23 @@ use std::path::Path;
 use super::{Context, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
+use crate::plan::classifier::Device;
 use crate::registry::{ExperimentSource, Making, Provenance};
 use crate::train::Setup;
+
+/// What trains in this build, as label and value, for people.
+#[must_use]
+pub fn training_setup() -> Vec<[String; 2]> {
+    match Setup::of(Device::Auto) {
+        Ok(setup) => vec![
+            ["LibTorch".to_owned(), setup.libtorch],
+            ["device".to_owned(), setup.device],
+            ["CPU kernels".to_owned(), setup.cpu_capability],
+            ["bit-identical reruns".to_owned(), if setup.bit_identical { "yes" } else { "not promised" }.to_owned()],
+        ],
+        Err(error) => vec![["LibTorch".to_owned(), format!("unusable: {error}")]],
+    }
+}
 
 /// What can be told of this process and machine. Call it after the number of threads was set.
 pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Result<Provenance, StudyError> {

@@ -135,7 +135,11 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
             originals: 1767,
             planned: ON_DISK.iter().map(|n| n * 7 / 10 * (index + 1)).sum::<u64>() + 2 * index,
             missing: (0..2 * index)
-                .map(|i| LeftOut { path: format!("{i}.png"), reason: "unchanged by the editor".to_owned(), class: None })
+                .map(|i| LeftOut {
+                    path: format!("{i}.png"),
+                    reason: "unchanged by the editor".to_owned(),
+                    class: None,
+                })
                 .collect(),
             runs: (1..=seeds).map(|seed| run(index, arm.0, seed, arm.1)).collect(),
         })
