@@ -7,6 +7,7 @@ use super::format::{ReportError, ReportFile, ReportFormat};
 use super::numbers::{NONE, count};
 use super::tables::{self, Table};
 use super::view::{DataView, StudyView};
+use crate::data::manifest::LeftOut;
 
 /// Renders `report.md`.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,9 @@ fn data(view: &StudyView, page: &mut Page) {
     page.block("## Data");
     page.table(&tables::data(view));
     page.block(&read(data));
-    left_out("Quarantined", data, page);
+    left_out("Quarantined", &data.quarantined, page);
+    left_out("Withheld, so that no content is in two parts", &data.withheld, page);
+    left_out("Contradicting labels of byte-identical files", &data.contradicting, page);
     page.block("### Training sets");
     page.table(&tables::training_sets(view));
     page.table(&tables::flow(view));
@@ -109,14 +112,14 @@ fn read(data: &DataView) -> String {
     )
 }
 
-fn left_out(title: &str, data: &DataView, page: &mut Page) {
-    if data.quarantined.is_empty() {
+fn left_out(title: &str, files: &[LeftOut], page: &mut Page) {
+    if files.is_empty() {
         return;
     }
-    let listed = data.quarantined.iter().take(MAX_LISTED);
+    let listed = files.iter().take(MAX_LISTED);
     let mut lines = list(listed.map(|file| format!("{}: {}", escape(&file.path), escape(&file.reason))));
-    if data.quarantined.len() > MAX_LISTED {
-        let _ = write!(lines, "\n- and {} more", data.quarantined.len() - MAX_LISTED);
+    if files.len() > MAX_LISTED {
+        let _ = write!(lines, "\n- and {} more", files.len() - MAX_LISTED);
     }
     page.block(&format!("{title}:"));
     page.block(&lines);

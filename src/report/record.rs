@@ -14,6 +14,10 @@ pub struct StudyRecord {
     pub parts: Vec<PartRecord>,
     /// Images that are byte for byte another image of the data set.
     pub duplicates: u64,
+    /// Images whose byte-identical twin has another label.
+    pub contradicting: Vec<LeftOut>,
+    /// Images kept out of their part because a byte-identical twin is in another one.
+    pub withheld: Vec<LeftOut>,
     /// In the order of the plan.
     pub arms: Vec<ArmRecord>,
     pub results: StudyResults,

@@ -59,6 +59,8 @@ pub struct DataView {
     pub quarantined: Vec<LeftOut>,
     pub ignored: Vec<LeftOut>,
     pub duplicates: u64,
+    pub contradicting: Vec<LeftOut>,
+    pub withheld: Vec<LeftOut>,
 }
 
 /// One part of the data, by class.
@@ -181,6 +183,8 @@ fn data_view(record: &StudyRecord) -> DataView {
         quarantined: manifest.quarantined.clone(),
         ignored: manifest.ignored.clone(),
         duplicates: record.duplicates,
+        contradicting: record.contradicting.clone(),
+        withheld: record.withheld.clone(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use super::sheet::{ArmSheet, StudySheet};
 use super::{StudyError, Workspace};
 use crate::compare::{ArmResults, Comparison, Excluded, RunResult, StudyResults, compare};
+use crate::data::audit::{Duplicate, DuplicateSet};
+use crate::data::manifest::LeftOut;
 use crate::digest::Digest;
 use crate::events::Prediction;
 use crate::plan::Plan;
@@ -65,6 +67,8 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
         plan: plan.clone(),
         parts: sheet.parts.iter().map(|p| PartRecord { split: p.split, counts: p.counts.clone() }).collect(),
         duplicates: sheet.duplicates.sets.iter().map(|set| set.images.len() as u64 - 1).sum(),
+        contradicting: contradicting(&sheet),
+        withheld: sheet.withheld.clone(),
         provenance: facts(plan, &sheet, provenance.as_ref()),
         manifest: sheet.manifest,
         arms,
@@ -136,6 +140,17 @@ impl Cell {
             predictions,
         })
     }
+}
+
+/// Every byte-identical set of images whose labels contradict each other.
+fn contradicting(sheet: &StudySheet) -> Vec<LeftOut> {
+    let named = |image: &Duplicate| format!("{} ({})", image.path, sheet.manifest.classes[image.class as usize]);
+    let left_out = |set: &DuplicateSet| LeftOut {
+        path: set.images[0].path.clone(),
+        reason: set.images.iter().map(named).collect::<Vec<_>>().join(" = "),
+        class: None,
+    };
+    sheet.duplicates.contradicting().map(left_out).collect()
 }
 
 /// Mean of the recalls of the classes that have test images.

@@ -172,6 +172,8 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
             PartRecord { split: Split::Validation, counts: vec![52, 65, 53, 77, 63, 17] },
         ],
         duplicates: 3,
+        contradicting: Vec::new(),
+        withheld: Vec::new(),
         arms: arm_records,
         results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results },
         provenance: vec![fact("Commit", "0123abcd"), fact("Finished", "2026-01-31T12:00:00.000Z")],
