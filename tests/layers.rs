@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "clock",
             "compare",
             "data",
+            "diagnostic",
             "diffusion",
             "digest",
             "events",

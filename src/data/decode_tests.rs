@@ -1,3 +1,5 @@
+//! Tests of decoding: formats, orientation, bounds, damage.
+
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, ImageEncoder as _, Luma, LumaA, Rgba};
 

@@ -25,11 +25,14 @@ pub(super) fn open(runs_dir: &Path) -> Registry {
 /// A synthetic study of a control and a treatment, three seeds.
 pub(super) fn plan(study: &str) -> Plan {
     let text = format!(
-        "[study]\nname = \"{study}\"\nseeds = [1, 2, 3]\n[dataset.synthetic]\nimages = 60\n\
+        "[study]\nname = \"any\"\nseeds = [1, 2, 3]\n[dataset.synthetic]\nimages = 60\n\
          [classifier.budget]\nepochs = {EPOCHS}\n[[arm]]\nname = \"plain\"\nrole = \"control\"\n\
          [[arm]]\nname = \"flips\"\n[[arm.online]]\n[arm.online.horizontal_flip]\n"
     );
-    Plan::parse("test", &text, ".".into(), &[]).unwrap()
+    let mut plan = Plan::parse("test", &text, ".".into(), &[]).unwrap();
+    // Set here, so that a test can give a name that no experiment file may have.
+    study.clone_into(&mut plan.study.name);
+    plan
 }
 
 pub(super) fn trial_key(plan: &Plan, trial: Trial<'_>) -> Digest {

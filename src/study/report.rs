@@ -1,6 +1,6 @@
 //! From the registry to a comparison and a report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::sheet::{ArmSheet, StudySheet};
 use super::{StudyError, Workspace};
@@ -142,6 +142,13 @@ impl Cell {
     }
 }
 
+/// The command line, with the program's name and not its place on the machine.
+fn shown_command(command_line: &[String]) -> String {
+    let Some((program, arguments)) = command_line.split_first() else { return String::new() };
+    let name = Path::new(program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
+    [vec![name], arguments.to_vec()].concat().join(" ")
+}
+
 /// Every byte-identical set of images whose labels contradict each other.
 fn contradicting(sheet: &StudySheet) -> Vec<LeftOut> {
     let named = |image: &Duplicate| format!("{} ({})", image.path, sheet.manifest.classes[image.class as usize]);
@@ -202,7 +209,7 @@ fn facts(plan: &Plan, sheet: &StudySheet, run: Option<&Recorded>) -> Vec<Fact> {
     }
     fact("machine", format!("{cpu_model}, {logical_cores} logical cores, {instruction_set}, {os}"));
     fact("device", format!("{device}, {threads} threads"));
-    fact("command", command_line.join(" "));
+    fact("command", shown_command(command_line));
     if !overrides.is_empty() {
         fact("overrides", overrides.join(", "));
     }

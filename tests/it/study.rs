@@ -51,11 +51,11 @@ fn a_study_runs_to_its_report_and_a_second_run_repeats_nothing() {
 
 #[test]
 fn the_same_file_and_seed_twice_give_the_same_bits_and_an_arms_name_decides_nothing() {
-    let (one, two) = (Lab::new(TINY), Lab::new(&TINY.replace("\"flipped\"", "\"mirrored\"")));
+    let (one, two) = (Lab::new(TINY), Lab::new(&TINY.replace("\"flipped\"", "\"mirrors\"")));
     for lab in [&one, &two] {
         lab.run(&["run", "experiment.toml", "-q", "--seeds", "1"]);
     }
-    assert_eq!(recorded(&one), recorded(&two).replace("mirrored", "flipped "));
+    assert_eq!(recorded(&one), recorded(&two).replace("mirrors", "flipped"));
     assert_eq!(one.sets(), two.sets(), "the set's bytes are the same");
     let other = Lab::new(TINY);
     other.run(&["run", "experiment.toml", "-q", "--seeds", "3"]);
