@@ -1,3 +1,5 @@
+//! Tests of the partition by source.
+
 use super::*;
 use crate::data::split::tests::{manifest, plain};
 

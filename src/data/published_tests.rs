@@ -1,3 +1,5 @@
+//! Tests of the as-published protocol.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Tests of leak-free training and evaluation sets.
+
 use std::sync::Arc;
 
 use super::*;

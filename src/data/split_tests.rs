@@ -1,3 +1,5 @@
+//! Tests of shares and of the assignment of units to parts.
+
 use proptest::prelude::*;
 
 use super::*;
