@@ -1,3 +1,5 @@
+//! Tests of ingest: layouts, quarantine, errors.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
