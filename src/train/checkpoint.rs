@@ -125,7 +125,7 @@ impl Checkpoint {
         let document =
             Document { format: FORMAT, key, content: digest(&self.tensors), progress: self.progress.clone() };
         let json = serde_json::to_string(&document).expect("plain data has a JSON form");
-        let metadata = Some(HashMap::from([(METADATA_KEY.to_owned(), json)]));
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
         write_whole(folder, FILE_NAME, &self.tensors, metadata).map_err(|source| TrainError::CheckpointIo {
             action: "write",
             path,
@@ -188,22 +188,17 @@ pub fn keep_weights_only(folder: &Path, key: Digest) -> Result<(), TrainError> {
     let Some(checkpoint) = Checkpoint::load(folder, key)? else { return Ok(()) };
     let selected = if checkpoint.progress.best.is_some() { Section::Best } else { Section::Network };
     let failed = |action, name| move |source| TrainError::CheckpointIo { action, path: folder.join(name), source };
-    write_whole(folder, WEIGHTS_FILE_NAME, &checkpoint.section(selected), None)
+    write_whole(folder, WEIGHTS_FILE_NAME, &checkpoint.section(selected), HashMap::new())
         .map_err(failed("replace", WEIGHTS_FILE_NAME))?;
     fs::remove_file(folder.join(FILE_NAME)).map_err(failed("remove", FILE_NAME))
 }
 
 /// Writes a safetensors file under a temporary name, syncs it, renames it, and syncs the folder.
-fn write_whole(
-    folder: &Path,
-    name: &str,
-    tensors: &HostState,
-    metadata: Option<HashMap<String, String>>,
-) -> io::Result<()> {
+fn write_whole(folder: &Path, name: &str, tensors: &HostState, metadata: HashMap<String, String>) -> io::Result<()> {
     let temporary = folder.join(TEMPORARY_NAME);
     fs::create_dir_all(folder)?;
     let views = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.view()));
-    safetensors::serialize_to_file(views, &metadata, &temporary).map_err(io::Error::other)?;
+    safetensors::serialize_to_file(views, &Some(metadata), &temporary).map_err(io::Error::other)?;
     File::open(&temporary)?.sync_all()?;
     fs::rename(&temporary, folder.join(name))?;
     File::open(folder)?.sync_all()
