@@ -183,7 +183,7 @@ impl Checkpoint {
 /// there is no checkpoint.
 ///
 /// # Errors
-/// As [`Checkpoint::load`], and [`TrainError::CheckpointIo`].
+/// [`TrainError::CheckpointDamaged`], [`TrainError::CheckpointForeign`] or [`TrainError::CheckpointIo`].
 pub fn keep_weights_only(folder: &Path, key: Digest) -> Result<(), TrainError> {
     let Some(checkpoint) = Checkpoint::load(folder, key)? else { return Ok(()) };
     let selected = if checkpoint.progress.best.is_some() { Section::Best } else { Section::Network };
