@@ -15,7 +15,7 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Always `augtrial`'s name of the format.
+    /// Always `augtrial-ip2p`.
     pub format: String,
     /// Version of the format.
     pub version: u32,
