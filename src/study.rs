@@ -49,7 +49,7 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     let registry = context.open_registry()?;
     let data = StudyData::read(plan, context)?;
     let sets = sets::materialise(plan, &data, options, context)?;
-    let arms = arms::assemble(plan, &data, &sets, options, context)?;
+    let arms = arms::assemble(plan, &data, &sets, options)?;
     let mut sheet = sheet::StudySheet::new(plan, &data, &arms, context);
     if let Some(earlier) = registry.read_study(&plan.study.name, &plan.digest())? {
         sheet.keep_arms_of(earlier, plan);

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -68,6 +68,13 @@ pub(super) struct Experiment {
     /// Seeds instead of the file's: `1,2,5`, `1-5`, or `+3` for three more.
     #[arg(long, value_name = "SEEDS")]
     pub(super) seeds: Option<SeedSelection>,
+}
+
+impl Experiment {
+    /// A file as it is.
+    pub(super) fn unchanged(file: &Path) -> Self {
+        Self { file: file.to_owned(), set: Vec::new(), seeds: None }
+    }
 }
 
 #[derive(Debug, Args)]

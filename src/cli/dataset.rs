@@ -59,8 +59,7 @@ fn verify(path: &Path, global: &Global) -> Result<(), CliError> {
 /// Reads a folder, or the data set of an experiment.
 fn read(path: &Path, global: &Global) -> Result<(Manifest, Ingest), CliError> {
     if is_experiment_file(path) {
-        let experiment = Experiment { file: path.to_owned(), set: Vec::new(), seeds: None };
-        let session = Session::open(&experiment, global)?;
+        let session = Session::open(&Experiment::unchanged(path), global)?;
         let manifest = StudyData::read(&session.plan, &session.context())?.manifest;
         return Ok((manifest, session.plan.ingest));
     }

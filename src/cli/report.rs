@@ -15,8 +15,7 @@ pub(super) fn report(args: &ReportArgs, global: &Global) -> Result<(), CliError>
     let registry = Registry::open(&global.runs, Clock::System)?;
     let file = Path::new(&args.study);
     let plan = if is_experiment_file(file) {
-        let experiment = Experiment { file: file.to_owned(), set: Vec::new(), seeds: None };
-        Session::open(&experiment, global)?.plan
+        Session::open(&Experiment::unchanged(file), global)?.plan
     } else {
         let records = registry.study(&args.study)?;
         Plan::parse(&args.study, &records.plan_toml, PathBuf::new(), &[])?

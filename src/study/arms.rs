@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::data::Division;
 use super::key::{self, ResolvedInput};
 use super::sets::{ArmSets, MadeSet, Sets};
-use super::{Context, Options, StudyData, StudyError};
+use super::{Options, StudyData, StudyError};
 use crate::data::audit::LeakAudit;
 use crate::data::manifest::LeftOut;
 use crate::data::pixels::PixelStore;
@@ -38,7 +38,6 @@ pub(super) fn assemble<'a>(
     data: &'a StudyData,
     sets: &Sets,
     options: &Options,
-    _context: &Context<'_>,
 ) -> Result<Vec<ReadyArm<'a>>, StudyError> {
     let input = key::resolve_input(plan)?;
     let wanted = plan.arms.iter().filter(|arm| options.wants(arm));

@@ -95,12 +95,11 @@ fn trials(plan: &Plan, registry: &Registry, sheet: Option<&ArmSheet>) -> Result<
 
 fn cell(registry: &Registry, seed: u64, key: Option<Digest>) -> Result<Cell, StudyError> {
     let Some(key) = key else { return Ok(Cell { seed, run: None, reason: "not run".to_owned() }) };
-    let state = registry.trial_state(&key)?;
-    if let Some(counted) = state.counted {
-        let recorded = registry.show(&counted.run.to_string())?;
-        let predictions = registry.predictions(counted.run)?;
+    if let Some(recorded) = registry.counted(&[key])?.pop().flatten() {
+        let predictions = registry.predictions(recorded.header.run)?;
         return Ok(Cell { seed, run: Some((recorded, predictions)), reason: String::new() });
     }
+    let state = registry.trial_state(&key)?;
     let reason = match (state.failed.last().map(|run| &run.status), state.running, state.resumable) {
         (Some(Status::Failed { reason }), ..) => format!("failed: {reason}"),
         (_, Some(run), _) => format!("run {run} is not finished"),
