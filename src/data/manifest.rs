@@ -68,7 +68,7 @@ impl Manifest {
 }
 
 /// Where a derived image comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lineage {
     /// Digest of the source image's file.
     pub source: Digest,
@@ -80,4 +80,19 @@ pub struct Lineage {
     pub seed: u64,
     /// What made it: the name and version of the tool.
     pub tool: String,
+    /// What an editor was asked and what came of it; nothing for transforms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<EditRecord>,
+}
+
+/// What an image editor was asked for one image, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditRecord {
+    pub instruction: String,
+    /// Which attempt this is, from 0: an edit that fails its checks may be tried again with other noise.
+    pub attempt: u32,
+    /// Mean absolute difference from the source, 8-bit levels; nothing for an edit that gave no picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_levels: Option<f64>,
 }

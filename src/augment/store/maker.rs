@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::MakerError;
 use crate::augment::augmenter::{Augmenter as _, Pipeline};
+use crate::data::manifest::EditRecord;
 use crate::digest::Digest;
 use crate::plan::transform::Transform;
 use crate::seed::{Purpose, StudySeed};
@@ -83,6 +84,26 @@ impl MissingReason {
     }
 }
 
+/// What became of one planned image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    pub result: Result<RgbImage, Missing>,
+    /// For the lineage, if an editor made it.
+    pub edit: Option<EditRecord>,
+}
+
+impl From<RgbImage> for Made {
+    fn from(image: RgbImage) -> Self {
+        Self { result: Ok(image), edit: None }
+    }
+}
+
+impl From<Missing> for Made {
+    fn from(missing: Missing) -> Self {
+        Self { result: Err(missing), edit: None }
+    }
+}
+
 /// Makes derived images, a batch at a time.
 ///
 /// The same planned image must always give the same result: the store resumes and reuses by that promise.
@@ -99,7 +120,7 @@ pub trait DerivedImageMaker: Sync {
     /// # Errors
     /// If the tool as a whole fails, and the next image would fail too. A single image that cannot be made is
     /// [`Missing`].
-    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Result<RgbImage, Missing>>, MakerError>;
+    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Made>, MakerError>;
 }
 
 /// Raised whenever any transform gives other pixels for the same draws, or draws otherwise.
@@ -132,11 +153,11 @@ impl DerivedImageMaker for TransformMaker {
         TRANSFORM_BATCH
     }
 
-    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Result<RgbImage, Missing>>, MakerError> {
+    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Made>, MakerError> {
         let make = |planned: &Planned<'_>| {
             let purpose = Purpose::Offline { recipe: self.recipe, image: planned.source.digest };
             let mut rng = self.seed.stream(purpose, u64::from(planned.copy));
-            Ok(self.pipeline.apply(planned.source_image(), &mut rng))
+            Made::from(self.pipeline.apply(planned.source_image(), &mut rng))
         };
         Ok(batch.par_iter().map(make).collect())
     }
@@ -160,7 +181,7 @@ mod tests {
         let rgb: Vec<u8> = (0..16 * 12 * 3).map(|i| (i * 7 % 256) as u8).collect();
         let source = Source { digest: Digest::of_bytes(b"image"), path: "a/b.jpg", class: 0, rgb: &rgb };
         let planned = Planned { source: &source, copy: 2, width_px: 16, height_px: 12 };
-        let made = maker.make_batch(&[planned]).unwrap().remove(0).unwrap();
+        let made = maker.make_batch(&[planned]).unwrap().remove(0).result.unwrap();
         assert_eq!(Digest::of_bytes(made.as_raw()).short(), "43b799125621");
     }
 }

@@ -39,7 +39,7 @@ impl Key {
 }
 
 /// An image of a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DerivedImage {
     /// Path below the set's folder, with `/`.
     pub file: String,
@@ -52,7 +52,7 @@ pub struct DerivedImage {
 }
 
 /// An image that was planned and is not in the set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MissingImage {
     pub missing: Missing,
     /// Index of the class, inherited from the source.
@@ -61,7 +61,7 @@ pub struct MissingImage {
 }
 
 /// What became of a planned image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
     Made(DerivedImage),
     Missing(MissingImage),

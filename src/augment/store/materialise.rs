@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use image::RgbImage;
 use rayon::prelude::*;
 
 use super::draft::Draft;
 use super::error::{At as _, StoreError};
 use super::files::create_folder;
-use super::maker::{DerivedImageMaker, Missing, Planned};
+use super::maker::{DerivedImageMaker, Made, Planned};
 use super::manifest::{ENCODING, FORMAT, FORMAT_VERSION, Header, Key, MissingImage, Outcome};
 use super::read::{DerivedSet, open};
 use super::request::SetRequest;
@@ -136,18 +135,19 @@ impl Work<'_> {
         if made.len() != batch.len() {
             return Err(failed(format!("asked for {} images, got {}", batch.len(), made.len()).into()));
         }
-        batch.par_iter().zip(made).map(|((key, _), result)| self.keep(draft, key, result)).collect()
+        batch.par_iter().zip(made).map(|((key, _), made)| self.keep(draft, key, made)).collect()
     }
 
-    fn keep(&self, draft: &Draft, key: &Key, result: Result<RgbImage, Missing>) -> Result<Outcome, StoreError> {
+    fn keep(&self, draft: &Draft, key: &Key, made: Made) -> Result<Outcome, StoreError> {
         let lineage = Lineage {
             source: key.source,
             recipe: self.request.recipe,
             copy: key.copy,
             seed: self.request.seed.0,
             tool: self.tool.to_owned(),
+            edit: made.edit,
         };
-        let image = match result {
+        let image = match made.result {
             Ok(image) => image,
             Err(missing) => return Ok(Outcome::Missing(MissingImage { missing, class: key.class, lineage })),
         };

@@ -16,7 +16,7 @@ mod request;
 mod tests;
 
 pub use error::{MakerError, StoreError};
-pub use maker::{DerivedImageMaker, Missing, MissingReason, Planned, Source, TransformMaker};
+pub use maker::{DerivedImageMaker, Made, Missing, MissingReason, Planned, Source, TransformMaker};
 pub use manifest::{DerivedImage, MissingImage};
 pub use materialise::{Progress, Watch, materialise};
 pub use read::{DerivedSet, open, verify};

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::SystemTime;
 
-use image::RgbImage;
 use tempfile::TempDir;
 
 use super::*;
@@ -106,12 +105,13 @@ impl DerivedImageMaker for Probe {
         3
     }
 
-    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Result<RgbImage, Missing>>, MakerError> {
+    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Made>, MakerError> {
         self.made.fetch_add(batch.len(), Ordering::Relaxed);
         let made = self.inner.make_batch(batch)?;
         let missing = || Missing { reason: MissingReason::Filtered, detail: "too similar".to_owned() };
-        let check =
-            |(planned, image): (&Planned<'_>, _)| if (self.rejects)(planned.copy) { Err(missing()) } else { image };
+        let check = |(planned, made): (&Planned<'_>, _)| {
+            if (self.rejects)(planned.copy) { Made::from(missing()) } else { made }
+        };
         Ok(batch.iter().zip(made).map(check).collect())
     }
 }
