@@ -37,6 +37,8 @@ pub enum Purpose<'a> {
     Online { recipe: Digest, seed: u64, pass: u64 },
     /// Mixing of whole batches (`MixUp`, `CutMix`); the index is the batch's number in the pass.
     Mix { recipe: Digest, seed: u64, pass: u64 },
+    /// Choosing the instruction of one edit; the index is the copy.
+    Instruction { recipe: Digest, image: Digest },
     /// Diffusion latents of one edit; the index is the copy.
     Latent { recipe: Digest, image: Digest },
     /// Resampling for intervals of one contrast.
@@ -74,6 +76,9 @@ impl StudySeed {
             }
             Purpose::Mix { recipe, seed, pass } => {
                 named("mix", &[recipe.as_bytes(), &seed.to_le_bytes(), &pass.to_le_bytes()]);
+            }
+            Purpose::Instruction { recipe, image } => {
+                named("instruction", &[recipe.as_bytes(), image.as_bytes()]);
             }
             Purpose::Latent { recipe, image } => named("latent", &[recipe.as_bytes(), image.as_bytes()]),
             Purpose::Bootstrap { contrast } => named("bootstrap", &[contrast.as_bytes()]),

@@ -3,6 +3,7 @@
 mod arms;
 mod context;
 mod data;
+mod edits;
 mod error;
 mod estimate;
 mod key;

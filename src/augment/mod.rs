@@ -6,6 +6,8 @@ mod colour;
 mod colour_space;
 mod crop;
 mod draw;
+#[cfg(feature = "torch")]
+pub mod edit;
 mod erase;
 mod geometric;
 mod mix;

@@ -70,6 +70,8 @@ fn study_code(error: &StudyError) -> u8 {
         | StudyError::Set { .. }
         | StudyError::Mix { .. }
         | StudyError::Read { .. } => DATA,
+        #[cfg(feature = "torch")]
+        StudyError::Editor { .. } | StudyError::Edits { .. } => DATA,
         StudyError::Registry(_) => REGISTRY,
         StudyError::Interrupted => TRIALS,
         StudyError::Report(_) => INTERNAL,

@@ -87,10 +87,10 @@ fn arms(preview: &Preview) -> Result<(), CliError> {
 fn sets(preview: &Preview) -> Result<(), CliError> {
     for arm in &preview.arms {
         for set in &arm.sets {
-            let state = match (&set.digest, set.cached) {
-                (None, _) => "cannot be made by this version".to_owned(),
-                (Some(digest), true) => format!("{}, made before", digest.short()),
-                (Some(digest), false) => format!("{}, to be made", digest.short()),
+            let state = match (&set.digest, &set.problem) {
+                (Some(digest), _) if set.cached => format!("{}, made before", digest.short()),
+                (Some(digest), _) => format!("{}, to be made", digest.short()),
+                (None, problem) => format!("cannot be made: {}", problem.as_deref().unwrap_or("unknown")),
             };
             line(format_args!("set of {}: {} images, {state}", arm.name, set.images))?;
         }

@@ -176,7 +176,15 @@ fn load(picture: &Picture, working: Working) -> Result<Vec<u8>, CacheError> {
 }
 
 /// Resizes an image; one that has the size already is not touched.
-fn resized(image: &image::RgbImage, width_px: u32, height_px: u32) -> Result<Vec<u8>, fast_image_resize::ResizeError> {
+/// A picture at another size, as `[H, W, 3]` bytes.
+///
+/// # Errors
+/// If a side is 0.
+pub fn resized(
+    image: &image::RgbImage,
+    width_px: u32,
+    height_px: u32,
+) -> Result<Vec<u8>, fast_image_resize::ResizeError> {
     if image.dimensions() == (width_px, height_px) {
         return Ok(image.as_raw().clone());
     }

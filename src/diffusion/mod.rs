@@ -15,7 +15,7 @@ mod tokenizer;
 mod verify;
 
 pub use bundle::{Bundle, BundleError, LIBTORCH_VERSION};
-pub use checks::MissingReason;
+pub use checks::{MissingReason, check};
 pub use editor::{EditError, EditRequest, Edited, Editor, Settings};
 pub use instructions::choose as choose_instruction;
 pub use manifest::{Dtype, Manifest, Part};

@@ -69,6 +69,7 @@ pub struct OfflineStep {
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
     Ip2p(Ip2p),
+    Folder(FolderEdits),
 }
 
 /// Sampling method of a diffusion editor.
@@ -91,10 +92,12 @@ pub enum Scheduler {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnMissing {
+    /// Up to two more attempts with other noise; then the image is left out.
     Retry,
     /// The image is left out, and the reason recorded.
     #[default]
     Drop,
+    /// The study stops.
     Fail,
 }
 
@@ -188,6 +191,22 @@ pub struct Ip2p {
     pub on_missing: OnMissing,
 }
 
+/// `[arm.edit.folder]`: edits that were made elsewhere, by whatever tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FolderEdits {
+    /// CSV with the columns `source` (an image's path in the data set), `instruction` and `file` (path of the edited picture
+    /// below the table's folder), relative to the experiment file.
+    pub table: String,
+    /// Edits of each original; those that the table does not have are missing, and counted.
+    #[serde(default = "one")]
+    pub copies: u32,
+    #[serde(default)]
+    pub checks: EditChecks,
+    #[serde(default)]
+    pub on_missing: OnMissing,
+}
+
 fn default_steps() -> u32 {
     20
 }
@@ -214,6 +233,7 @@ impl Edit {
     pub fn copies(&self) -> u32 {
         match self {
             Self::Ip2p(ip2p) => ip2p.copies,
+            Self::Folder(folder) => folder.copies,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Role;
-use super::arm::{Arm, Edit, Ip2p, NullEditor};
+use super::arm::{Arm, Edit, EditChecks, FolderEdits, Ip2p, NullEditor, OnMissing};
 use super::check_transform;
 use super::classifier::{Budget, Classifier, Optimizer, Schedule};
 use super::dataset::{Dataset, Protocol, SplitRule};
@@ -219,8 +219,10 @@ impl Checker<'_> {
             if let Some(mix) = &arm.mix {
                 check_transform::check_mix(self, mix, &at("mix"));
             }
-            if let Some(Edit::Ip2p(ip2p)) = &arm.edit {
-                self.ip2p(ip2p, &at("edit.ip2p"));
+            match &arm.edit {
+                Some(Edit::Ip2p(ip2p)) => self.ip2p(ip2p, &at("edit.ip2p")),
+                Some(Edit::Folder(folder)) => self.folder_edits(folder, &at("edit.folder")),
+                None => {}
             }
         }
     }
@@ -230,10 +232,7 @@ impl Checker<'_> {
         self.within(ip2p.steps.into(), 1.0, 1000.0, &format!("{path}.steps"));
         self.within(ip2p.text_guidance, 0.0, 100.0, &format!("{path}.text_guidance"));
         self.within(ip2p.image_guidance, 0.0, 100.0, &format!("{path}.image_guidance"));
-        let levels = [ip2p.checks.min_spread_levels, ip2p.checks.min_change_levels];
-        for (level, key) in levels.into_iter().zip(["min_spread_levels", "min_change_levels"]) {
-            self.within(level, 0.0, 255.0, &format!("{path}.checks.{key}"));
-        }
+        self.edit_checks(&ip2p.checks, path);
         if let Some([low, high]) = ip2p.guidance_interval {
             self.require(0.0 <= low && low < high, &format!("{path}.guidance_interval"), || {
                 format!("`guidance_interval` must be [low, high] with 0 <= low < high, not [{low}, {high}]")
@@ -249,6 +248,24 @@ impl Checker<'_> {
         );
         for (class, instructions) in &ip2p.instructions {
             self.require(!instructions.is_empty(), &path, || format!("`{class}` has no instruction"));
+        }
+    }
+
+    fn folder_edits(&mut self, folder: &FolderEdits, path: &str) {
+        self.within(folder.copies.into(), 1.0, 1000.0, &format!("{path}.copies"));
+        self.edit_checks(&folder.checks, path);
+        self.require_or(
+            folder.on_missing != OnMissing::Retry,
+            &format!("{path}.on_missing"),
+            "edits made elsewhere cannot be tried again",
+            "use \"drop\" or \"fail\"",
+        );
+    }
+
+    fn edit_checks(&mut self, checks: &EditChecks, path: &str) {
+        let levels = [checks.min_spread_levels, checks.min_change_levels];
+        for (level, key) in levels.into_iter().zip(["min_spread_levels", "min_change_levels"]) {
+            self.within(level, 0.0, 255.0, &format!("{path}.checks.{key}"));
         }
     }
 

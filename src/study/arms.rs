@@ -71,12 +71,13 @@ fn ready<'a>(
     };
     let audits = vec![LeakAudit::of(&training, &validation), LeakAudit::of(&training, &test)];
     let derived_planned: u64 = made.sets.iter().map(|made| made.planned).sum();
+    let set_digests: Vec<Digest> = made.sets.iter().map(|made| made.set.digest).collect();
     Ok(ReadyArm {
         arm,
-        key: key::ArmKey::new(plan, data, arm, input),
+        key: key::ArmKey::new(plan, data, arm, set_digests.clone(), input),
         planned: planned(data, arm, derived_planned),
         missing: made.sets.iter().flat_map(missing).collect(),
-        sets: made.sets.iter().map(|made| made.set.digest).collect(),
+        sets: set_digests,
         training,
         validation,
         test,

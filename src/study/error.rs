@@ -29,6 +29,12 @@ pub enum StudyError {
     Ingest(#[from] IngestError),
     #[error("cannot divide the data set")]
     Split(#[from] SplitError),
+    #[cfg(feature = "torch")]
+    #[error("arm `{arm}`: cannot use the editor")]
+    Editor { arm: String, source: crate::diffusion::EditError },
+    #[cfg(feature = "torch")]
+    #[error("arm `{arm}`: cannot use the edits")]
+    Edits { arm: String, source: crate::augment::edit::FolderError },
     #[error("cannot make the set of arm `{arm}`")]
     Store { arm: String, source: StoreError },
     #[error("cannot decode the images")]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::data::Division;
-use super::{StudyData, StudyError, sets};
+use super::{StudyData, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::plan::arm::Arm;
@@ -34,8 +34,8 @@ pub(super) struct ArmKey<'a> {
     working_px: (u32, u32),
     parts: Parts,
     repeat: u32,
+    /// Of the transforms' steps and of the edit's.
     sets: Vec<Digest>,
-    edit: &'a Option<crate::plan::arm::Edit>,
     online: &'a [Transform],
     mix: &'a Option<Mix>,
     classifier: ClassifierKey<'a>,
@@ -63,8 +63,15 @@ struct ClassifierKey<'a> {
 }
 
 impl<'a> ArmKey<'a> {
-    pub(super) fn new(plan: &'a Plan, data: &'a StudyData, arm: &'a Arm, input: &ResolvedInput) -> Self {
-        let Arm { name: _, role: _, declared: _, repeat, offline, edit, online, mix } = arm;
+    /// The key of `arm`, whose offline steps give `sets`.
+    pub(super) fn new(
+        plan: &'a Plan,
+        data: &'a StudyData,
+        arm: &'a Arm,
+        sets: Vec<Digest>,
+        input: &ResolvedInput,
+    ) -> Self {
+        let Arm { name: _, role: _, declared: _, repeat, offline: _, edit: _, online, mix } = arm;
         let Classifier {
             architecture,
             pretrained: _,
@@ -87,8 +94,7 @@ impl<'a> ArmKey<'a> {
             working_px: (plan.ingest.width_px, plan.ingest.height_px),
             parts: parts(data),
             repeat: *repeat,
-            sets: offline.iter().map(|step| sets::digest_of(plan, data, step)).collect(),
-            edit,
+            sets,
             online,
             mix,
             classifier: ClassifierKey {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::data::Division;
 use super::estimate::{self, Basis};
 use super::key::{self, ArmKey};
-use super::{Context, Options, StudyData, StudyError, sets};
+use super::sets::{self, Step};
+use super::{Context, Options, StudyData, StudyError};
 use crate::data::stat::ClassTable;
 use crate::digest::Digest;
 use crate::events::Split;
 use crate::plan::Plan;
-use crate::plan::arm::{Arm, Role};
+use crate::plan::arm::{Arm, Edit, Role};
 use crate::registry::{Registry, RunId, Status};
 
 /// A study before it is run.
@@ -45,8 +46,10 @@ pub struct ArmPreview {
 /// A set before it is made.
 #[derive(Clone, Debug)]
 pub struct SetPreview {
-    /// Absent for a step that this version cannot make.
+    /// Absent if it cannot be made as things are.
     pub digest: Option<Digest>,
+    /// Why it cannot be made.
+    pub problem: Option<String>,
     pub images: u64,
     pub cached: bool,
 }
@@ -88,9 +91,13 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
     let mut samples_left = 0;
     for arm in plan.arms.iter().filter(|arm| options.wants(arm)) {
         let shown = arm_preview(plan, &data, arm, context);
-        let key = ArmKey::new(plan, &data, arm, &input);
+        let digests: Option<Vec<Digest>> = shown.sets.iter().map(|set| set.digest).collect();
+        let key = digests.map(|sets| ArmKey::new(plan, &data, arm, sets, &input));
         for &seed in &plan.study.seeds {
-            let status = status(&registry, &key.trial(seed))?;
+            let status = match &key {
+                Some(key) => status(&registry, &key.trial(seed))?,
+                None => TrialStatus::New,
+            };
             if matches!(status, TrialStatus::New | TrialStatus::Resumable(_)) {
                 samples_left += shown.samples;
             }
@@ -133,20 +140,19 @@ fn arm_preview(plan: &Plan, data: &StudyData, arm: &Arm, context: &Context<'_>) 
     let work = estimate::work(plan, counts.iter().sum(), data.expected_originals() as u64);
     let images: u64 = sources.iter().sum();
     let folder = context.workspace.runs.join("sets");
-    let mut shown: Vec<SetPreview> = arm
-        .offline
-        .iter()
-        .map(|step| {
-            let digest = sets::digest_of(plan, data, step);
-            let cached = folder.join(digest.to_string()).is_dir();
-            SetPreview { digest: Some(digest), images: images * u64::from(step.copies), cached }
-        })
-        .collect();
-    shown.extend(arm.edit.iter().map(|edit| SetPreview {
-        digest: None,
-        images: images * u64::from(edit.copies()),
-        cached: false,
-    }));
+    let copies = arm.offline.iter().map(|step| step.copies).chain(arm.edit.iter().map(Edit::copies));
+    let preview = |(step, copies): (Result<Step<'_>, StudyError>, u32)| {
+        let images = images * u64::from(copies);
+        match step {
+            Ok(step) => {
+                let digest = step.digest(plan, data);
+                let cached = folder.join(digest.to_string()).is_dir();
+                SetPreview { digest: Some(digest), problem: None, images, cached }
+            }
+            Err(error) => SetPreview { digest: None, problem: Some(causes(&error)), images, cached: false },
+        }
+    };
+    let shown = sets::steps(plan, data, arm).zip(copies).map(preview).collect();
     ArmPreview {
         name: arm.name.clone(),
         role: arm.role,
@@ -156,6 +162,12 @@ fn arm_preview(plan: &Plan, data: &StudyData, arm: &Arm, context: &Context<'_>) 
         samples: work.samples,
         sets: shown,
     }
+}
+
+/// The error and what it came from, in one sentence.
+fn causes(error: &StudyError) -> String {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn status(registry: &Registry, key: &Digest) -> Result<TrialStatus, StudyError> {

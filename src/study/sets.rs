@@ -1,10 +1,13 @@
 //! The materialised sets of every arm.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::{Context, Options, StudyData, StudyError};
-use crate::augment::store::{self, DerivedImageMaker as _, DerivedSet, SetRequest, Source, StoreError, TransformMaker};
+use serde::Serialize;
+
+use super::{Context, Options, StudyData, StudyError, edits};
+use crate::augment::store::{self, DerivedImageMaker, DerivedSet, SetRequest, Source, StoreError, TransformMaker};
 use crate::data::cache::{Picture, Working, decoded};
 use crate::data::pixels::PixelBlock;
 use crate::digest::Digest;
@@ -41,74 +44,108 @@ pub(super) fn materialise(
 ) -> Result<Sets, StudyError> {
     let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
     let originals = Arc::new(decode("decode images", &pictures, plan, context)?);
+    let positions = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
+    let pool = Pool { plan, data, originals: &originals, positions };
     let mut arms = Vec::new();
     for arm in plan.arms.iter().filter(|arm| options.wants(arm)) {
-        refuse_unbuilt(arm)?;
-        let made = arm.offline.iter().map(|step| made(plan, data, &originals, arm, step, context));
-        arms.push(ArmSets { arm: arm.name.clone(), sets: made.collect::<Result<_, _>>()? });
+        let steps = steps(plan, data, arm).collect::<Result<Vec<_>, _>>()?;
+        let sets = steps.iter().map(|step| pool.made(arm, step, context)).collect::<Result<_, _>>()?;
+        arms.push(ArmSets { arm: arm.name.clone(), sets });
         context.check_stop()?;
     }
     Ok(Sets { originals, arms })
 }
 
-/// Refuses a recipe that can be planned but not made by this build.
-fn refuse_unbuilt(arm: &Arm) -> Result<(), StudyError> {
-    match &arm.edit {
-        None => Ok(()),
-        Some(_) => Err(StudyError::Arm {
-            arm: arm.name.clone(),
-            problem:
-                "this version plans `edit` steps but cannot make their images yet; run the other arms with `--arm`"
-                    .to_owned(),
-        }),
+/// What the derived images of a study are made from.
+struct Pool<'a> {
+    plan: &'a Plan,
+    data: &'a StudyData,
+    originals: &'a PixelBlock,
+    /// Of every image among the originals.
+    positions: BTreeMap<Digest, usize>,
+}
+
+impl Pool<'_> {
+    fn made(&self, arm: &Arm, step: &Step<'_>, context: &Context<'_>) -> Result<MadeSet, StudyError> {
+        let sources = sources(self.data, |image| self.originals.rgb(self.positions[&image]));
+        let request = step.request(self.plan, &sources);
+        let stage = context.progress.stage(format!("make images of {}", arm.name), 0, "images");
+        let progress = |progress: store::Progress| {
+            let message = if progress.missing > 0 { format!("{} missing", progress.missing) } else { String::new() };
+            stage.set_of(progress.done as u64, progress.planned as u64, &message);
+        };
+        let watch = store::Watch { stop: context.stop, progress: &progress };
+        let sets = context.workspace.runs.join("sets");
+        let set = match store::materialise(&sets, &request, &*step.maker, watch) {
+            Ok(set) => set,
+            Err(StoreError::Interrupted { .. }) => return Err(StudyError::Interrupted),
+            Err(source) => return Err(StudyError::Store { arm: arm.name.clone(), source }),
+        };
+        drop(stage);
+        let picture =
+            |image: &store::DerivedImage| Picture { file: set.folder.join(&image.file), digest: image.digest };
+        let pictures: Vec<Picture> = set.images.iter().map(picture).collect();
+        let pixels = Arc::new(decode(&format!("decode images of {}", arm.name), &pictures, self.plan, context)?);
+        let planned = (set.images.len() + set.missing.len()) as u64;
+        Ok(MadeSet { set, pixels, planned })
     }
 }
 
-/// The digest of a step's set, without making it.
-pub(super) fn digest_of(plan: &Plan, data: &StudyData, step: &OfflineStep) -> Digest {
-    let sources = sources(data, |_| &[]);
-    request(plan, step, &sources, &serde_json::Value::Null).digest(&maker(plan, step).tool())
+/// One offline step of an arm: what makes its images, and what names them.
+pub(super) struct Step<'a> {
+    pub(super) copies: u32,
+    recipe: Digest,
+    /// For the reader of the set's manifest.
+    described: serde_json::Value,
+    maker: Box<dyn DerivedImageMaker + 'a>,
 }
 
-fn made(
-    plan: &Plan,
-    data: &StudyData,
-    originals: &PixelBlock,
-    arm: &Arm,
-    step: &OfflineStep,
-    context: &Context<'_>,
-) -> Result<MadeSet, StudyError> {
-    let positions: std::collections::BTreeMap<Digest, usize> =
-        data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
-    let sources = sources(data, |image| originals.rgb(positions[&image]));
-    let described = serde_json::to_value(step).expect("a step has a JSON form");
-    let request = request(plan, step, &sources, &described);
-    let name = format!("make images of {}", arm.name);
-    let stage = context.progress.stage(name, 0, "images");
-    let progress = |progress: store::Progress| {
-        let message = if progress.missing > 0 { format!("{} missing", progress.missing) } else { String::new() };
-        stage.set_of(progress.done as u64, progress.planned as u64, &message);
-    };
-    let watch = store::Watch { stop: context.stop, progress: &progress };
-    let sets = context.workspace.runs.join("sets");
-    let set = match store::materialise(&sets, &request, &maker(plan, step), watch) {
-        Ok(set) => set,
-        Err(StoreError::Interrupted { .. }) => return Err(StudyError::Interrupted),
-        Err(source) => return Err(StudyError::Store { arm: arm.name.clone(), source }),
-    };
-    drop(stage);
-    let picture = |image: &store::DerivedImage| Picture { file: set.folder.join(&image.file), digest: image.digest };
-    let pictures: Vec<Picture> = set.images.iter().map(picture).collect();
-    let pixels = Arc::new(decode(&format!("decode images of {}", arm.name), &pictures, plan, context)?);
-    let planned = (set.images.len() + set.missing.len()) as u64;
-    Ok(MadeSet { set, pixels, planned })
+/// The offline steps of an arm, in order: transforms, then the edit.
+pub(super) fn steps<'a>(
+    plan: &'a Plan,
+    data: &'a StudyData,
+    arm: &'a Arm,
+) -> impl Iterator<Item = Result<Step<'a>, StudyError>> {
+    let transforms = arm.offline.iter().map(|step| Ok(Step::of_transforms(plan, step)));
+    transforms.chain(arm.edit.iter().map(move |edit| edits::step(plan, data, arm, edit)))
 }
 
-fn maker(plan: &Plan, step: &OfflineStep) -> TransformMaker {
-    TransformMaker::new(&step.apply, step.digest(), plan.study.seed)
+impl<'a> Step<'a> {
+    pub(super) fn new(
+        copies: u32,
+        recipe: Digest,
+        described: &impl Serialize,
+        maker: Box<dyn DerivedImageMaker + 'a>,
+    ) -> Self {
+        let described = serde_json::to_value(described).expect("a step has a JSON form");
+        Self { copies, recipe, described, maker }
+    }
+
+    fn of_transforms(plan: &Plan, step: &'a OfflineStep) -> Self {
+        let maker = TransformMaker::new(&step.apply, step.digest(), plan.study.seed);
+        Self::new(step.copies, step.digest(), step, Box::new(maker))
+    }
+
+    /// The digest of the set, without making it.
+    pub(super) fn digest(&self, plan: &Plan, data: &StudyData) -> Digest {
+        self.request(plan, &sources(data, |_| &[])).digest(&self.maker.tool())
+    }
+
+    fn request<'r>(&'r self, plan: &Plan, sources: &'r [Source<'r>]) -> SetRequest<'r> {
+        SetRequest {
+            sources,
+            width_px: plan.ingest.width_px,
+            height_px: plan.ingest.height_px,
+            recipe: self.recipe,
+            step: &self.described,
+            copies: NonZeroU32::new(self.copies).expect("a plan has no step without copies"),
+            seed: plan.study.seed,
+        }
+    }
 }
 
-fn sources<'a>(data: &'a StudyData, rgb: impl Fn(Digest) -> &'a [u8]) -> Vec<Source<'a>> {
+/// The images that are derived from, with their pixels.
+pub(super) fn sources<'a>(data: &'a StudyData, rgb: impl Fn(Digest) -> &'a [u8]) -> Vec<Source<'a>> {
     let source = |image: &'a crate::data::manifest::ImageRecord| Source {
         digest: image.digest,
         path: &image.path,
@@ -116,23 +153,6 @@ fn sources<'a>(data: &'a StudyData, rgb: impl Fn(Digest) -> &'a [u8]) -> Vec<Sou
         rgb: rgb(image.digest),
     };
     data.augmentable().iter().map(source).collect()
-}
-
-fn request<'a>(
-    plan: &Plan,
-    step: &OfflineStep,
-    sources: &'a [Source<'a>],
-    described: &'a serde_json::Value,
-) -> SetRequest<'a> {
-    SetRequest {
-        sources,
-        width_px: plan.ingest.width_px,
-        height_px: plan.ingest.height_px,
-        recipe: step.digest(),
-        step: described,
-        copies: NonZeroU32::new(step.copies).expect("a plan has no step without copies"),
-        seed: plan.study.seed,
-    }
 }
 
 fn decode(name: &str, pictures: &[Picture], plan: &Plan, context: &Context<'_>) -> Result<PixelBlock, StudyError> {

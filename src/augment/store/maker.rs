@@ -68,6 +68,8 @@ pub enum MissingReason {
     Filtered,
     /// The tool failed on this image alone.
     Failed,
+    /// Nobody made it: a table of edits does not name it.
+    Absent,
 }
 
 impl MissingReason {
@@ -80,6 +82,7 @@ impl MissingReason {
             Self::Unchanged => "unchanged",
             Self::Filtered => "filtered",
             Self::Failed => "failed",
+            Self::Absent => "absent",
         }
     }
 }

@@ -111,17 +111,21 @@ struct Work<'a> {
 impl Work<'_> {
     /// Makes what the draft does not have.
     fn run(&self, draft: &mut Draft, planned: &[(Key, Planned<'_>)], watch: Watch<'_>) -> Result<(), StoreError> {
-        let rest: Vec<(Key, Planned<'_>)> = planned.iter().filter(|(key, _)| !draft.has(key)).copied().collect();
         let report = |draft: &Draft| {
             let (done, missing) = (draft.len(), draft.missing());
             (watch.progress)(Progress { set: self.set, done, missing, planned: planned.len() });
         };
         report(draft);
-        for batch in rest.chunks(self.maker.batch_size().max(1)) {
+        // Cut before what is done is left out: a batch has the same images however often the work was interrupted.
+        for batch in planned.chunks(self.maker.batch_size().max(1)) {
+            let rest: Vec<(Key, Planned<'_>)> = batch.iter().filter(|(key, _)| !draft.has(key)).copied().collect();
+            if rest.is_empty() {
+                continue;
+            }
             if watch.stop.load(Ordering::Relaxed) {
                 return Err(StoreError::Interrupted { set: self.set, done: draft.len(), planned: planned.len() });
             }
-            let outcomes = self.make(draft, batch)?;
+            let outcomes = self.make(draft, &rest)?;
             draft.record(outcomes)?;
             report(draft);
         }

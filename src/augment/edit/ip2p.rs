@@ -1,0 +1,220 @@
+//! Images edited by a diffusion editor after an instruction (`InstructPix2Pix`, Brooks, Holynski, Efros 2023).
+//!
+//! Which instruction a copy follows is drawn from a stream of its own, so that neither the sampler's settings nor a retry
+//! change it: arms that differ in the editor alone are given the same instructions.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use tch::Device;
+
+use crate::augment::store::{DerivedImageMaker, Made, MakerError, Missing, MissingReason, Planned, Source};
+use crate::data::manifest::EditRecord;
+use crate::diffusion::{self, Bundle, EditError, EditRequest, Edited, Editor, NoiseKey, Settings, choose_instruction};
+use crate::digest::Digest;
+use crate::plan::arm::{Ip2p, NoiseRng, NullEditor, OnMissing};
+use crate::seed::{Purpose, StudySeed};
+
+/// Attempts at one edit under `on_missing = "retry"`, the first included.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Raised whenever the editor gives other pixels for the same request.
+const EDITOR_VERSION: u32 = 1;
+
+/// Makes images by a diffusion editor. The networks are loaded when the first image is made.
+pub struct Ip2pMaker {
+    ip2p: Ip2p,
+    classes: Vec<String>,
+    study: StudySeed,
+    folder: PathBuf,
+    bundle: Digest,
+    settings: Settings,
+    editor: Mutex<Option<Editor>>,
+}
+
+/// Everything that decides the content of a set of edits, beside the sources, the seed and the number of copies.
+#[derive(Serialize)]
+struct SetRecipe<'a> {
+    edit: Digest,
+    checks: &'a crate::plan::arm::EditChecks,
+    on_missing: OnMissing,
+    /// Instructions are listed by class.
+    classes: &'a [String],
+    /// Instructions of single images are listed by path, which no other digest covers.
+    own: Vec<(Digest, &'a [String])>,
+}
+
+impl Ip2pMaker {
+    /// An editor on the bundle at `folder`; `classes` are the data set's, in the order of their indices.
+    ///
+    /// # Errors
+    /// [`EditError`] if the bundle cannot be opened, or the scheduler has no run of so many steps.
+    pub fn open(
+        ip2p: &Ip2p,
+        folder: &Path,
+        classes: &[String],
+        study: StudySeed,
+        device: Device,
+    ) -> Result<Self, EditError> {
+        let bundle = Bundle::open(folder)?;
+        diffusion::schedule(ip2p.scheduler, ip2p.steps as usize, &bundle.manifest().scheduler)?;
+        Ok(Self {
+            ip2p: ip2p.clone(),
+            classes: classes.to_vec(),
+            study,
+            folder: folder.to_owned(),
+            bundle: bundle.digest(),
+            settings: Settings::new(ip2p, device),
+            editor: Mutex::new(None),
+        })
+    }
+
+    /// The digest of the set's recipe for these sources.
+    #[must_use]
+    pub fn recipe(&self, sources: &[Source<'_>]) -> Digest {
+        let own_list = |source: &Source<'_>| Some((source.digest, self.ip2p.instructions.get(source.path)?.as_slice()));
+        let mut own: Vec<_> = sources.iter().filter_map(own_list).collect();
+        own.sort_unstable();
+        let recipe = SetRecipe {
+            edit: self.ip2p.digest(self.bundle),
+            checks: &self.ip2p.checks,
+            on_missing: self.ip2p.on_missing,
+            classes: &self.classes,
+            own,
+        };
+        Digest::of_value("edit-set-v1", &recipe)
+    }
+
+    /// The instruction of one copy; nothing if the plan has none for its class.
+    fn instruction(&self, planned: &Planned<'_>) -> Option<&str> {
+        let Planned { source, copy, .. } = planned;
+        let recipe = Digest::of_value("instructions-v1", &self.ip2p.instructions);
+        let purpose = Purpose::Instruction { recipe, image: source.digest };
+        let mut stream = self.study.stream(purpose, u64::from(*copy));
+        choose_instruction(&self.ip2p, source.path, &self.classes[source.class as usize], &mut stream)
+    }
+
+    fn noise(&self, planned: &Planned<'_>, attempt: u32) -> NoiseKey {
+        let key = NoiseKey::Stream {
+            study: self.study,
+            recipe: self.ip2p.digest(self.bundle),
+            image: planned.source.digest,
+            copy: planned.copy,
+            attempt,
+        };
+        match self.ip2p.rng {
+            NoiseRng::Stream => key,
+            NoiseRng::Torch => key.to_torch(),
+        }
+    }
+
+    /// Another attempt has other noise; the round trip has none.
+    fn attempts(&self) -> u32 {
+        let retries = self.ip2p.on_missing == OnMissing::Retry && self.ip2p.null != Some(NullEditor::VaeRoundTrip);
+        if retries { MAX_ATTEMPTS } else { 1 }
+    }
+
+    /// One attempt at each of `orders`, in their order.
+    fn attempt(&self, editor: &mut Editor, orders: &[Order<'_>], attempt: u32) -> Result<Vec<Made>, MakerError> {
+        let request = |order: &Order<'_>| (order.planned.source_image(), self.noise(order.planned, attempt));
+        let requests: Vec<_> = orders.iter().map(request).collect();
+        let requests: Vec<EditRequest<'_>> = requests
+            .iter()
+            .zip(orders)
+            .map(|((source, noise), order)| EditRequest {
+                source,
+                image: order.planned.source.digest,
+                instruction: order.instruction,
+                noise: *noise,
+            })
+            .collect();
+        let edited = editor.edit(&requests)?;
+        Ok(edited.into_iter().zip(orders).map(|(edited, order)| made(edited, order.instruction, attempt)).collect())
+    }
+}
+
+/// An image to make, and how.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    position: usize,
+    planned: &'a Planned<'a>,
+    instruction: &'a str,
+}
+
+impl DerivedImageMaker for Ip2pMaker {
+    fn tool(&self) -> String {
+        format!("augtrial-ip2p {EDITOR_VERSION}, bundle {}", self.bundle)
+    }
+
+    fn batch_size(&self) -> usize {
+        self.settings.batch
+    }
+
+    fn make_batch(&self, batch: &[Planned<'_>]) -> Result<Vec<Made>, MakerError> {
+        let mut slot = self.editor.lock().unwrap_or_else(PoisonError::into_inner);
+        let editor = match &mut *slot {
+            Some(editor) => editor,
+            empty => empty.insert(Editor::open(&self.folder, self.settings)?),
+        };
+        let mut results: Vec<Made> = Vec::with_capacity(batch.len());
+        let mut open: Vec<Order<'_>> = Vec::with_capacity(batch.len());
+        for (position, planned) in batch.iter().enumerate() {
+            results.push(uninstructed(&self.classes[planned.source.class as usize]).into());
+            open.extend(self.instruction(planned).map(|instruction| Order { position, planned, instruction }));
+        }
+        for attempt in 0..self.attempts() {
+            if open.is_empty() {
+                break;
+            }
+            for (order, made) in open.iter().zip(self.attempt(editor, &open, attempt)?) {
+                results[order.position] = made;
+            }
+            open.retain(|order| results[order.position].result.is_err());
+        }
+        match open.first() {
+            Some(order) if self.ip2p.on_missing == OnMissing::Fail => Err(refusal(order, &results[order.position])),
+            _ => Ok(results),
+        }
+    }
+}
+
+fn uninstructed(class: &str) -> Missing {
+    Missing { reason: MissingReason::Failed, detail: format!("no instruction serves the class `{class}`") }
+}
+
+fn made(edited: Result<Edited, diffusion::MissingReason>, instruction: &str, attempt: u32) -> Made {
+    let record = |change_levels| EditRecord { instruction: instruction.to_owned(), attempt, change_levels };
+    match edited {
+        Ok(edited) => Made { result: Ok(edited.image), edit: Some(record(Some(edited.change_levels))) },
+        Err(reason) => Made { result: Err(missing(reason)), edit: Some(record(change_levels(reason))) },
+    }
+}
+
+fn change_levels(reason: diffusion::MissingReason) -> Option<f64> {
+    match reason {
+        diffusion::MissingReason::Unchanged { change_levels } => Some(change_levels),
+        diffusion::MissingReason::Flat { .. } | diffusion::MissingReason::NotFinite => None,
+    }
+}
+
+/// A failed check as the store records it.
+pub(super) fn missing(reason: diffusion::MissingReason) -> Missing {
+    let kind = match reason {
+        diffusion::MissingReason::Flat { .. } => MissingReason::Black,
+        diffusion::MissingReason::Unchanged { .. } => MissingReason::Unchanged,
+        diffusion::MissingReason::NotFinite => MissingReason::Failed,
+    };
+    Missing { reason: kind, detail: reason.to_string() }
+}
+
+/// Why a set is given up under `on_missing = "fail"`.
+fn refusal(order: &Order<'_>, made: &Made) -> MakerError {
+    let detail = made.result.as_ref().err().map_or("", |missing| missing.detail.as_str());
+    let Planned { source, copy, .. } = order.planned;
+    format!(
+        "copy {copy} of {}, `{}`, failed its checks ({detail}); `on_missing = \"drop\"` leaves such images out",
+        source.path, order.instruction
+    )
+    .into()
+}
