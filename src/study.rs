@@ -49,6 +49,7 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     options.check(plan)?;
     let registry = context.open_registry()?;
     let data = StudyData::read(plan, context)?;
+    trials::use_threads(plan);
     let sets = sets::materialise(plan, &data, options, context)?;
     let arms = arms::assemble(plan, &data, &sets, options)?;
     let mut sheet = sheet::StudySheet::new(plan, &data, &arms, context);

@@ -55,6 +55,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "seed",
             "stats",
             "diagnostic",
+            "digest",
+            "train",
         ],
     ),
 ];

@@ -49,6 +49,12 @@ pub(super) enum Command {
     Dataset(DatasetArgs),
     /// Write the report of a study that was run.
     Report(ReportArgs),
+    /// Edit a picture after an instruction, with a model bundle.
+    #[cfg(feature = "torch")]
+    Edit(super::edit::EditArgs),
+    /// Look into a model bundle, or check it.
+    #[cfg(feature = "torch")]
+    Model(super::model::ModelArgs),
     /// Say what this machine and this build can do.
     Doctor,
     /// Print shell completions.

@@ -26,6 +26,16 @@ pub enum CliError {
     BadData(String),
     #[error("cannot render the synthetic data set")]
     Render(#[from] RenderError),
+    #[cfg(feature = "torch")]
+    #[error("cannot use the editor")]
+    Editor(#[from] crate::diffusion::EditError),
+    #[cfg(feature = "torch")]
+    #[error("cannot use the model bundle")]
+    Bundle(#[from] crate::diffusion::BundleError),
+    #[error("cannot use the picture {}: {reason}", path.display())]
+    Picture { path: PathBuf, reason: String },
+    #[error("{failed} of {asked} edits gave no picture")]
+    NoPicture { failed: usize, asked: usize },
     #[error("{failed} of {planned} trials have no result; the report says which and why")]
     TrialsFailed { failed: usize, planned: usize },
     #[error("cannot write {}", path.display())]
@@ -50,8 +60,10 @@ impl CliError {
             Self::Plan(_) | Self::Arguments(_) => EXPERIMENT,
             Self::Study(error) => study_code(error),
             Self::Registry(_) => REGISTRY,
-            Self::Data(_) | Self::BadData(_) | Self::Render(_) => DATA,
-            Self::TrialsFailed { .. } => TRIALS,
+            Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } => DATA,
+            #[cfg(feature = "torch")]
+            Self::Editor(_) | Self::Bundle(_) => DATA,
+            Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
             Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
         }
     }

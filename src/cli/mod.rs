@@ -4,8 +4,12 @@ mod args;
 mod check;
 mod dataset;
 mod doctor;
+#[cfg(feature = "torch")]
+mod edit;
 mod error;
 mod init;
+#[cfg(feature = "torch")]
+mod model;
 mod output;
 mod plan;
 mod report;
@@ -35,6 +39,13 @@ impl Cli {
             Command::Runs(args) => runs::runs(args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),
             Command::Report(args) => report::report(&args, &global),
+            #[cfg(feature = "torch")]
+            Command::Edit(args) => {
+                session::wait_passively()?;
+                edit::edit(&args, &global)
+            }
+            #[cfg(feature = "torch")]
+            Command::Model(args) => model::model(&args),
             Command::Doctor => doctor::doctor(&global),
             Command::Completions(args) => shell::completions(&args),
             Command::Man => shell::man(),

@@ -14,7 +14,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
     if args.dry_run {
         return super::plan::show(&session, &options);
     }
-    wait_passively()?;
+    super::session::wait_passively()?;
     session.stop_on_signals()?;
     let outcome = crate::study::run(&session.plan, &options, &session.context())?;
     for (arm, seed, reason) in &outcome.failed {
@@ -47,25 +47,4 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
 
 fn options(args: &RunArgs) -> Options {
     Options { arms: args.arms.clone(), never_resume: args.resume == Resume::Never, retry_failed: args.retry_failed }
-}
-
-/// Makes LibTorch's threads sleep while they wait, unless the user decided otherwise: spinning on shared cores costs a
-/// factor of several. The OpenMP runtime reads its environment when it is loaded, so the program starts itself again.
-#[cfg(all(feature = "torch", unix))]
-fn wait_passively() -> Result<(), CliError> {
-    use std::os::unix::process::CommandExt as _;
-
-    const POLICY: &str = "OMP_WAIT_POLICY";
-    if std::env::var_os(POLICY).is_some() {
-        return Ok(());
-    }
-    let failed = |source| CliError::System { action: "start the program again", source };
-    let program = std::env::current_exe().map_err(failed)?;
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    Err(failed(std::process::Command::new(program).args(arguments).env(POLICY, "PASSIVE").exec()))
-}
-
-#[cfg(all(feature = "torch", not(unix)))]
-fn wait_passively() -> Result<(), CliError> {
-    Ok(())
 }

@@ -239,6 +239,26 @@ impl Edit {
 }
 
 impl Ip2p {
+    /// The defaults, with a bundle.
+    #[must_use]
+    pub fn of_bundle(bundle: &str) -> Self {
+        Self {
+            bundle: bundle.to_owned(),
+            copies: one(),
+            steps: default_steps(),
+            scheduler: Scheduler::default(),
+            text_guidance: default_text_guidance(),
+            image_guidance: default_image_guidance(),
+            guidance_interval: None,
+            instructions: BTreeMap::new(),
+            null: None,
+            fit: Fit::default(),
+            rng: NoiseRng::default(),
+            checks: EditChecks::default(),
+            on_missing: OnMissing::default(),
+        }
+    }
+
     /// Digest of what decides the pixels of a copy: neither how many copies there are, nor which of them pass the checks. The
     /// bundle counts by its content.
     #[must_use]

@@ -14,7 +14,7 @@ mod tables;
 mod view;
 
 pub use curves::{Curve, CurvePoint, Measure, SeedLine, XAxis};
-pub use figures::Figures;
+pub use figures::{Cell, Figures, contact_sheet};
 pub use format::{FORMATS, ReportError, ReportFile, ReportFormat, write_report};
 pub use markdown::Markdown;
 pub use record::{ArmRecord, Fact, PartRecord, RunRecord, StudyRecord};

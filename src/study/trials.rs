@@ -30,8 +30,7 @@ pub(super) fn run_all(
     context: &Context<'_>,
     registry: &Registry,
 ) -> Result<Outcome, StudyError> {
-    let threads = plan.classifier.threads.unwrap_or_else(available_threads);
-    set_threads(threads);
+    let threads = use_threads(plan);
     let session = Session { plan, data, options, context, registry, threads };
     let mut outcome = Outcome::default();
     let total = plan.study.seeds.len() * arms.len();
@@ -49,6 +48,13 @@ pub(super) fn run_all(
         }
     }
     Ok(outcome)
+}
+
+/// Sets the threads of LibTorch's operations, edits and training alike, and returns their number.
+pub(super) fn use_threads(plan: &Plan) -> u32 {
+    let threads = plan.classifier.threads.unwrap_or_else(available_threads);
+    set_threads(threads);
+    threads
 }
 
 fn available_threads() -> u32 {

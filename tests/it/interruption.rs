@@ -13,7 +13,7 @@ fn one_arm() -> String {
 }
 
 /// Kills the process with SIGKILL as soon as `ready`, and says whether it was still at work.
-fn kill_when(child: &mut Child, mut ready: impl FnMut() -> bool) -> bool {
+pub fn kill_when(child: &mut Child, mut ready: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_mins(2);
     while child.try_wait().unwrap().is_none() {
         if ready() {
@@ -26,7 +26,7 @@ fn kill_when(child: &mut Child, mut ready: impl FnMut() -> bool) -> bool {
     false
 }
 
-fn any_line(folder: &Path, file: &str, part: &str) -> bool {
+pub fn any_line(folder: &Path, file: &str, part: &str) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     let mut files = entries.flatten().map(|entry| entry.path().join(file));
     files.any(|path| std::fs::read_to_string(path).is_ok_and(|lines| lines.contains(part)))

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "torch")]
 mod diffusion;
+mod edits;
 mod experiments;
 #[cfg(feature = "torch")]
 mod interruption;

@@ -3,12 +3,15 @@
 mod axis;
 mod canvas;
 mod confusion;
+mod contact_sheet;
 mod contrasts;
 mod curves;
 mod dots;
 mod style;
 
 use plotters::prelude::*;
+
+pub use self::contact_sheet::{Cell, contact_sheet};
 
 use self::canvas::{Canvas, FigureError};
 use super::curves::{Measure, XAxis};

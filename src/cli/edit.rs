@@ -1,0 +1,350 @@
+//! `augtrial edit`: one picture, one instruction, and as many settings as are asked for.
+
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use image::RgbImage;
+use serde::Serialize;
+
+use super::CliError;
+use super::args::Global;
+use super::output::line;
+use crate::data::cache::resized;
+use crate::data::decode;
+use crate::diffusion::{EditRequest, Edited, Editor, NoiseKey, Settings};
+use crate::digest::Digest;
+use crate::plan::arm::{EditChecks, Fit, Ip2p, NoiseRng, Scheduler};
+use crate::plan::classifier::Device;
+use crate::progress::Progress;
+use crate::report::{Cell, contact_sheet};
+use crate::seed::StudySeed;
+use crate::train::{resolve_device, set_threads};
+
+/// A file whose header promises more pixels is refused.
+const MAX_PIXELS: u64 = 100_000_000;
+
+#[derive(Debug, Args)]
+pub(super) struct EditArgs {
+    /// The picture to edit (JPEG, PNG, WebP or BMP).
+    image: PathBuf,
+    /// What to do with it, e.g. "make it look like it is made of iron".
+    instruction: String,
+    /// Folder of the model bundle.
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Folder of the results.
+    #[arg(long, short, default_value = "edits", value_name = "DIR")]
+    out: PathBuf,
+    /// Denoising steps.
+    #[arg(long, default_value_t = 20)]
+    steps: u32,
+    /// Sampling method, named as in experiment files.
+    #[arg(long, default_value = "euler-ancestral", value_parser = parse_named::<Scheduler>)]
+    scheduler: Scheduler,
+    /// Text guidance scales; several make a grid.
+    #[arg(long, value_delimiter = ',', default_value = "7.5", value_name = "SCALES")]
+    text_guidance: Vec<f64>,
+    /// Image guidance scales; several make a grid.
+    #[arg(long, value_delimiter = ',', default_value = "1.5", value_name = "SCALES")]
+    image_guidance: Vec<f64>,
+    /// Seeds of the noise: `7`, `1,2,5`, `0..4` (without 4) or `0..=4`.
+    #[arg(long, default_value = "0", value_name = "SEEDS")]
+    seeds: Seeds,
+    /// Where noise comes from: `torch` (a seed gives what it gives in PyTorch) or `stream` (augtrial's own).
+    #[arg(long, default_value = "torch", value_parser = parse_named::<NoiseRng>)]
+    rng: NoiseRng,
+    /// How the picture gets sides that the networks take: `pad`, `resize` or `original`.
+    #[arg(long, default_value = "pad", value_parser = parse_named::<Fit>)]
+    fit: Fit,
+    /// A picture whose longer side has more pixels is reduced to so many before it is edited.
+    #[arg(long, default_value_t = 512, value_name = "PX")]
+    max_side: u32,
+    /// `auto`, `cpu` or `cuda:N`.
+    #[arg(long, default_value = "auto", value_parser = parse_named::<Device>)]
+    device: Device,
+    /// Threads of one CPU operation; all cores if absent.
+    #[arg(long)]
+    threads: Option<u32>,
+    /// Replace results of the same names.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Seeds of the noise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seeds(Vec<u32>);
+
+impl std::str::FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const MOST: usize = 1000;
+        let wrong = || format!("`{text}` names no seeds: expected e.g. `7`, `1,2,5`, `0..4` or `0..=4`");
+        let number = |number: &str| number.trim().parse::<u32>().map_err(|_| wrong());
+        let seeds: Vec<u32> = match text.split_once("..") {
+            None => text.split(',').map(number).collect::<Result<_, _>>()?,
+            Some((first, last)) => match last.strip_prefix('=') {
+                Some(last) => (number(first)?..=number(last)?).take(MOST).collect(),
+                None => (number(first)?..number(last)?).take(MOST).collect(),
+            },
+        };
+        if seeds.is_empty() { Err(wrong()) } else { Ok(Self(seeds)) }
+    }
+}
+
+/// Reads a value by its name in experiment files; an unknown name lists the known ones.
+fn parse_named<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
+    serde_json::from_value(name.into()).map_err(|error| error.to_string())
+}
+
+/// What made a picture, written into it as JSON.
+#[derive(Serialize)]
+struct Settled<'a> {
+    tool: &'static str,
+    bundle: Digest,
+    source: Digest,
+    /// Width and height as it was edited.
+    source_px: (u32, u32),
+    instruction: &'a str,
+    scheduler: Scheduler,
+    steps: u32,
+    text_guidance: f64,
+    image_guidance: f64,
+    seed: u32,
+    rng: NoiseRng,
+    fit: Fit,
+    /// Mean absolute difference from the source, 8-bit levels.
+    change_levels: f64,
+}
+
+/// One combination of the scales.
+#[derive(Clone, Copy)]
+struct Scales {
+    text: f64,
+    image: f64,
+}
+
+pub(super) fn edit(args: &EditArgs, global: &Global) -> Result<(), CliError> {
+    let device = resolve_device(args.device).map_err(|error| CliError::Arguments(error.to_string()))?;
+    set_threads(args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32)));
+    let source = read(&args.image, args.max_side)?;
+    let both = |&text: &f64| args.image_guidance.iter().map(move |&image| Scales { text, image });
+    let grid: Vec<Scales> = args.text_guidance.iter().flat_map(both).collect();
+    check(args, &grid)?;
+    let editor = Editor::open(&args.model, settings(args, grid[0], device))?;
+    fs::create_dir_all(&args.out).map_err(|source| CliError::Write { path: args.out.clone(), source })?;
+    let mut desk = Desk { args, editor, source, progress: Progress::new(global.quiet), failed: 0 };
+
+    let mut sheet = Vec::new();
+    for &scales in &grid {
+        desk.editor.set(settings(args, scales, device))?;
+        sheet.push(Cell { picture: desk.source.picture.clone(), label: "source".to_owned() });
+        sheet.extend(desk.edit(scales)?);
+    }
+    if sheet.len() > 2 {
+        let picture = contact_sheet(&sheet, args.seeds.0.len() as u32 + 1);
+        write_png(&args.out.join(SHEET), &picture, &[("Description", &args.instruction)])?;
+        line(format_args!("{}", args.out.join(SHEET).display()))?;
+    }
+    match desk.failed {
+        0 => Ok(()),
+        failed => Err(CliError::NoPicture { failed, asked: grid.len() * args.seeds.0.len() }),
+    }
+}
+
+/// The picture to edit.
+struct Original {
+    picture: RgbImage,
+    /// Digest of its file.
+    digest: Digest,
+}
+
+/// What all edits of one call share.
+struct Desk<'a> {
+    args: &'a EditArgs,
+    editor: Editor,
+    source: Original,
+    progress: Progress,
+    failed: usize,
+}
+
+impl Desk<'_> {
+    /// Makes one picture of each seed, and returns them for the contact sheet.
+    fn edit(&mut self, scales: Scales) -> Result<Vec<Cell>, CliError> {
+        let Self { args, source, .. } = self;
+        let stage = self.progress.stage(label(scales), args.seeds.0.len() as u64, "pictures");
+        let mut cells = Vec::new();
+        for seeds in args.seeds.0.chunks(self.editor.settings().batch.max(1)) {
+            let request = |&seed: &u32| EditRequest {
+                source: &source.picture,
+                image: source.digest,
+                instruction: &args.instruction,
+                noise: noise(args.rng, seed, source.digest),
+            };
+            let requests: Vec<EditRequest<'_>> = seeds.iter().map(request).collect();
+            for (&seed, edited) in seeds.iter().zip(self.editor.edit(&requests)?) {
+                let path = args.out.join(name(scales, seed));
+                cells.push(match edited {
+                    Ok(edited) => {
+                        let settled = settled(args, self.editor.bundle().digest(), source, scales, seed, &edited);
+                        keep(&path, &edited, &settled)?;
+                        Cell { picture: edited.image, label: format!("seed {seed}, {}", label(scales)) }
+                    }
+                    Err(reason) => {
+                        self.failed += 1;
+                        line(format_args!("{}: no picture: {reason}", path.display()))?;
+                        let (width, height) = source.picture.dimensions();
+                        let grey = RgbImage::from_pixel(width, height, image::Rgb([200; 3]));
+                        Cell { picture: grey, label: format!("seed {seed}: no picture") }
+                    }
+                });
+                stage.set(cells.len() as u64, "");
+            }
+        }
+        Ok(cells)
+    }
+}
+
+const SHEET: &str = "contact-sheet.png";
+
+fn name(scales: Scales, seed: u32) -> String {
+    format!("seed{seed}-t{}-i{}.png", scales.text, scales.image)
+}
+
+fn label(scales: Scales) -> String {
+    format!("text {}, image {}", scales.text, scales.image)
+}
+
+/// The picture, reduced to `max_side_px` if it is larger.
+fn read(path: &Path, max_side_px: u32) -> Result<Original, CliError> {
+    let unusable = |reason: String| CliError::Picture { path: path.to_owned(), reason };
+    let bytes = decode::read(path, MAX_PIXELS).map_err(|error| unusable(error.to_string()))?;
+    let picture = decode::decode(&bytes, MAX_PIXELS).map_err(|error| unusable(error.to_string()))?;
+    let digest = Digest::of_bytes(&bytes);
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height);
+    if longer <= max_side_px {
+        return Ok(Original { picture, digest });
+    }
+    let side = |px: u32| (u64::from(px) * u64::from(max_side_px) / u64::from(longer)).max(1) as u32;
+    let rgb = resized(&picture, side(width), side(height)).map_err(|error| unusable(error.to_string()))?;
+    let picture = RgbImage::from_raw(side(width), side(height), rgb).expect("the resizer fills the picture");
+    Ok(Original { picture, digest })
+}
+
+/// Scales make sense, and nothing would be replaced that was not to be.
+fn check(args: &EditArgs, grid: &[Scales]) -> Result<(), CliError> {
+    let scales = args.text_guidance.iter().chain(&args.image_guidance);
+    if let Some(scale) = scales.copied().find(|scale| !(0.0..=100.0).contains(scale)) {
+        return Err(CliError::Arguments(format!("a guidance scale must lie between 0 and 100, not {scale}")));
+    }
+    let paths = grid.iter().flat_map(|&scales| args.seeds.0.iter().map(move |&seed| name(scales, seed)));
+    let taken = paths.map(|name| args.out.join(name)).find(|path| !args.force && path.exists());
+    match taken {
+        None => Ok(()),
+        Some(path) => Err(CliError::Arguments(format!(
+            "{} is there already: choose another folder with `--out`, or replace it with `--force`",
+            path.display()
+        ))),
+    }
+}
+
+fn settings(args: &EditArgs, scales: Scales, device: tch::Device) -> Settings {
+    let plan = Ip2p {
+        steps: args.steps,
+        scheduler: args.scheduler,
+        text_guidance: scales.text,
+        image_guidance: scales.image,
+        fit: args.fit,
+        rng: args.rng,
+        // Whoever asks for one picture wants to see it, whatever it is.
+        checks: EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 },
+        ..Ip2p::of_bundle("")
+    };
+    Settings::new(&plan, device)
+}
+
+fn noise(rng: NoiseRng, seed: u32, image: Digest) -> NoiseKey {
+    match rng {
+        NoiseRng::Torch => NoiseKey::Torch { seed: seed.into() },
+        NoiseRng::Stream => {
+            let recipe = Digest::of_bytes(b"augtrial edit");
+            NoiseKey::Stream { study: StudySeed(seed.into()), recipe, image, copy: 0, attempt: 0 }
+        }
+    }
+}
+
+fn settled<'a>(
+    args: &'a EditArgs,
+    bundle: Digest,
+    source: &Original,
+    scales: Scales,
+    seed: u32,
+    edited: &Edited,
+) -> Settled<'a> {
+    Settled {
+        tool: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
+        bundle,
+        source: source.digest,
+        source_px: source.picture.dimensions(),
+        instruction: &args.instruction,
+        scheduler: args.scheduler,
+        steps: args.steps,
+        text_guidance: scales.text,
+        image_guidance: scales.image,
+        seed,
+        rng: args.rng,
+        fit: args.fit,
+        change_levels: edited.change_levels,
+    }
+}
+
+/// Writes one result, and says so.
+fn keep(path: &Path, edited: &Edited, settled: &Settled<'_>) -> Result<(), CliError> {
+    let settings = serde_json::to_string(settled).expect("plain data has a JSON form");
+    write_png(path, &edited.image, &[("Description", settled.instruction), ("augtrial", &settings)])?;
+    let cut = match edited.cut_tokens {
+        0 => String::new(),
+        cut => format!("; the instruction is {cut} tokens too long, its end was not read"),
+    };
+    line(format_args!("{}: {:.1} of 255 levels from the source{cut}", path.display(), edited.change_levels))
+}
+
+/// Writes a PNG with UTF-8 texts, whole or not at all.
+fn write_png(path: &Path, picture: &RgbImage, texts: &[(&str, &str)]) -> Result<(), CliError> {
+    let failed = |source: io::Error| CliError::Write { path: path.to_owned(), source };
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let write = |file: &mut dyn io::Write| -> Result<(), png::EncodingError> {
+        let mut encoder = png::Encoder::new(file, picture.width(), picture.height());
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        for (keyword, text) in texts {
+            encoder.add_itxt_chunk((*keyword).to_owned(), (*text).to_owned())?;
+        }
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(picture.as_raw())?;
+        writer.finish()
+    };
+    write(&mut BufWriter::new(&mut file)).map_err(|error| failed(io::Error::other(error)))?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_lists_and_ranges() {
+        let seeds = |text: &str| text.parse::<Seeds>().map(|seeds| seeds.0);
+        assert_eq!(seeds("7"), Ok(vec![7]));
+        assert_eq!(seeds("1,2,5"), Ok(vec![1, 2, 5]));
+        assert_eq!(seeds("0..4"), Ok(vec![0, 1, 2, 3]));
+        assert_eq!(seeds("0..=2"), Ok(vec![0, 1, 2]));
+        for wrong in ["", "a", "3..3", "4..2", "-1"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+}
