@@ -43,7 +43,7 @@ fn count<'a>(values: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> 
 
 #[test]
 fn a_study_of_three_arms_edits_trains_and_records_what_was_asked() {
-    let lab = Lab::new(&three_arms("copies = 2"));
+    let lab = Lab::new(&three_arms("copies = 3"));
     let plan = lab.run(&["plan", "experiment.toml"]);
     assert!(plan.contains("set of edited: ") && plan.contains("to be made"), "{plan}");
     let ran = lab.run(&["run", "experiment.toml", "-q"]);
