@@ -11,6 +11,11 @@ Contracts of the modules (B images, latents h x w = image sides / 8):
     vae_encoder(image [B, 3, H, W] in [-1, 1]) -> mode of the posterior [B, 4, h, w], *not* scaled
     vae_decoder(latents [B, 4, h, w], already divided by the scaling factor) -> image [B, 3, H, W], about [-1, 1]
     unet(input [N, 8, h, w], timestep f32 [N], text [N, 77, D]) -> noise prediction [N, 4, h, w]
+    unet.with_features(as unet) -> the same noise prediction, and the features [N, F, h, w] before the last layer
+    unet.from_features(as unet, features) -> noise prediction from the last layer alone (Ma, Fang, Wang 2024, DeepCache)
+
+The three methods of the U-Net share one set of weights. The U-Net and the autoencoder compute in whatever floating-point type
+they are cast to: cast to bf16 after loading, a fp32 bundle gives the bits of a bf16 export.
 """
 
 import argparse
@@ -75,6 +80,25 @@ class UNet(nn.Module):
     def forward(self, sample, timestep, text):
         return self.unet(sample, timestep, encoder_hidden_states=text, return_dict=False)[0]
 
+    def with_features(self, sample, timestep, text):
+        """The last layer of the last block sees what the others made of the input, beside the first convolution's output:
+        the former changes little between steps, the latter is computed anew in `from_features`."""
+        seen = []
+        hook = self.unet.up_blocks[-1].resnets[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            noise = self(sample, timestep, text)
+        finally:
+            hook.remove()
+        return noise, seen[0][:, : -self.unet.conv_in.out_channels]
+
+    def from_features(self, sample, timestep, text, features):
+        unet, block = self.unet, self.unet.up_blocks[-1]
+        time = unet.time_embedding(unet.get_time_embed(sample, timestep))
+        hidden = block.resnets[-1](torch.cat([features, unet.conv_in(sample)], dim=1), time)
+        if getattr(block, "has_cross_attention", False):
+            hidden = block.attentions[-1](hidden, encoder_hidden_states=text, return_dict=False)[0]
+        return unet.conv_out(unet.conv_act(unet.conv_norm_out(hidden)))
+
 
 class ExportError(Exception):
     """Why a checkpoint cannot become a bundle, and what to do."""
@@ -117,6 +141,11 @@ def check(pipeline, checkpoint):
         ("scheduler.beta_schedule", scheduler.beta_schedule, "scaled_linear"),
         ("scheduler.trained_betas", scheduler.get("trained_betas"), None),
         ("scheduler.rescale_betas_zero_snr", bool(scheduler.get("rescale_betas_zero_snr", False)), False),
+        # What the U-Net adds to the time embedding, or does to the sample, in relatives of Stable Diffusion 1.5 only.
+        ("unet.class_embed_type", unet.class_embed_type, None),
+        ("unet.addition_embed_type", unet.addition_embed_type, None),
+        ("unet.time_embedding_act_fn", unet.time_embedding_act_fn, None),
+        ("unet.center_input_sample", unet.center_input_sample, False),
     ]
     for name, found, wanted in facts:
         if found != wanted:
@@ -157,15 +186,36 @@ def text_shape(pipeline):
     return pipeline.text_encoder.config.max_position_embeddings, pipeline.unet.config.cross_attention_dim
 
 
-def trace(module, inputs, path):
+def trace(module, inputs, path, castable):
+    methods = {"forward": inputs}
     with torch.no_grad(), warnings.catch_warnings():
         # Shape checks in Python that the trace leaves out; the parity tests cover other sizes and batches.
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(module.eval(), inputs, check_trace=False)
+        expected = module.eval()(*inputs)
+        if isinstance(module, UNet):
+            noise, features = module.with_features(*inputs)
+            if not (torch.equal(noise, expected) and torch.equal(module.from_features(*inputs, features), expected)):
+                raise ExportError("this U-Net's last layer cannot be run alone: its structure is not Stable Diffusion 1.5's")
+            methods |= {"with_features": inputs, "from_features": (*inputs, features)}
+        traced = torch.jit.trace_module(module, methods, check_trace=False)
+        if castable:
+            drop_casts(traced)
+        if not torch.equal(traced(*inputs), expected):
+            raise ExportError(f"the trace of {path.stem} computes something else than the checkpoint")
         with tempfile.TemporaryDirectory() as folder:
             raw = Path(folder) / path.name
             traced.save(str(raw))
             strip_debug(raw, path)
+
+
+def drop_casts(traced):
+    """Removes casts to the type that a value has anyway: they name the type of the trace, and would forbid any other."""
+    for module in traced.modules():
+        for name in module._c._method_names():
+            graph = module._c._get_method(name).graph
+            for node in [node for node in graph.nodes() if node.kind() == "aten::to"]:
+                node.output().replaceAllUsesWith(node.inputsAt(0))
+                node.destroy()
 
 
 def strip_debug(source, target):
@@ -230,14 +280,18 @@ def export(pipeline, out, dtype_name, source):
     pipeline.vae.to(vae_dtype)
     pipeline.unet.set_attn_processor(AttnProcessor2_0())
     pipeline.vae.set_attn_processor(AttnProcessor2_0())
+    # As diffusers, without the type's name in the trace.
+    unet = pipeline.unet
+    unet.get_time_embed = lambda sample, timestep: unet.time_proj(timestep).type_as(sample)
     modules = {
         "text_encoder": TextEncoder(pipeline.text_encoder),
         "vae_encoder": VaeEncoder(pipeline.vae),
         "vae_decoder": VaeDecoder(pipeline.vae),
-        "unet": UNet(pipeline.unet),
+        "unet": UNet(unet),
     }
     for name, inputs in example_inputs(pipeline, dtype, vae_dtype).items():
-        trace(modules[name], inputs, out / f"{name}.pt")
+        # The text encoder runs once an instruction: its type gains nothing.
+        trace(modules[name], inputs, out / f"{name}.pt", castable=name != "text_encoder")
     write_tokenizer(pipeline, out / "tokenizer.json")
     names = [f"{name}.pt" for name in modules] + ["tokenizer.json"]
     manifest = manifest_of(pipeline, dtype_name, source)
@@ -259,6 +313,8 @@ def manifest_of(pipeline, dtype_name, source):
         "torch": torch.__version__.split("+")[0],
         "source": source,
         "dtype": {"text_encoder": dtype_name, "unet": dtype_name, "vae": "fp32"},
+        "castable": True,
+        "feature_reuse": True,
         "latent": {
             "channels": pipeline.vae.config.latent_channels,
             "scale_factor": pipeline.vae.config.scaling_factor,
