@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use tch::{CModule, Device, TchError};
+use tch::{CModule, Device, Kind, TchError};
 
 use super::manifest::{FORMAT, FileEntry, Manifest, Part, VERSION};
 use crate::digest::Digest;
@@ -50,6 +50,8 @@ pub enum BundleError {
     Run { part: Part, input: Vec<i64>, source: TchError },
     #[error("the bundle's {} gave shape {found:?} where its manifest promises {expected:?}", part.name())]
     Shape { part: Part, found: Vec<i64>, expected: Vec<i64> },
+    #[error("{} cannot {wanted}: export it again with the current tools/export_ip2p.py", folder.display())]
+    Unable { folder: PathBuf, wanted: &'static str },
     #[error("the tokenizer {} cannot be used: {reason}", path.display())]
     Tokenizer { path: PathBuf, reason: String },
 }
@@ -122,15 +124,18 @@ impl Bundle {
         Ok(bytes)
     }
 
-    /// Loads a module onto `device`, after its hash.
+    /// Loads a module onto `device`, after its hash, and casts its weights to `cast_to` if it is given.
     ///
     /// # Errors
     /// As [`Self::checked_path`], or [`BundleError::Load`].
-    pub fn load(&self, part: Part, device: Device) -> Result<CModule, BundleError> {
+    pub fn load(&self, part: Part, device: Device, cast_to: Option<Kind>) -> Result<CModule, BundleError> {
         let path = self.checked_path(part)?;
         let mut module = CModule::load_on_device(&path, device)
             .map_err(|source| BundleError::Load { path: path.clone(), source })?;
         module.f_set_eval().map_err(|source| BundleError::Load { path, source })?;
+        if let Some(kind) = cast_to {
+            module.to(device, kind, false);
+        }
         Ok(module)
     }
 
@@ -248,8 +253,8 @@ mod tests {
         let folder = altered(|_| ());
         let bundle = Bundle::open(folder.path()).unwrap();
         fs::write(folder.path().join("unet.pt"), b"tenu").unwrap();
-        assert!(matches!(bundle.load(Part::Unet, Device::Cpu), Err(BundleError::Hash { .. })));
-        assert!(matches!(bundle.load(Part::VaeEncoder, Device::Cpu), Err(BundleError::Load { .. })));
+        assert!(matches!(bundle.load(Part::Unet, Device::Cpu, None), Err(BundleError::Hash { .. })));
+        assert!(matches!(bundle.load(Part::VaeEncoder, Device::Cpu, None), Err(BundleError::Load { .. })));
     }
 
     #[test]
@@ -282,6 +287,7 @@ mod tests {
 
     #[test]
     fn another_format_version_torch_or_nonsense_is_refused_with_its_reason() {
+        let size = serde_json::json!({ "width": 128, "height": 8 });
         let cases: [(&str, &str, serde_json::Value, &str); 6] = [
             ("/format", "format", "other".into(), "its `format` is not `augtrial-ip2p`"),
             ("/version", "version", 2.into(), "its `version` is 2, and this program reads 1"),
@@ -295,6 +301,8 @@ mod tests {
             let message = refusal(&folder);
             assert!(message.contains(expected), "{message}");
         }
+        let folder = altered(|manifest| manifest["working_px"] = size.clone());
+        assert!(refusal(&folder).contains("the sides of `working_px` must be multiples"));
         let folder = altered(|manifest| manifest["surprise"] = 1.into());
         assert!(refusal(&folder).contains("is not a bundle manifest"));
     }

@@ -1,7 +1,7 @@
 //! Edits of pictures in batches: what the augmentation store and `augtrial edit` call.
 //!
-//! Each picture is encoded by itself and has its own noise, so that an edit depends on nothing but its request; the U-Net
-//! and the decoder see batches, which changes at most the last bits of their sums.
+//! Each picture is encoded and decoded by itself and has its own noise, so that an edit depends on nothing but its request;
+//! the U-Net alone sees batches, which changes at most the last bits of its sums.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +11,7 @@ use tch::{Device, Tensor};
 
 use super::bundle::{Bundle, BundleError};
 use super::checks::{MissingReason, check};
+use super::manifest::Dtype;
 use super::networks::Networks;
 use super::noise::{Noise, NoiseKey};
 use super::picture::{Fitted, Rounding, from_tensor, to_tensor};
@@ -18,12 +19,17 @@ use super::sampler::{Conditions, Guidance, sample};
 use super::schedule::{Schedule, ScheduleError, schedule};
 use super::tokenizer::Tokenizer;
 use crate::digest::Digest;
-use crate::plan::arm::{EditChecks, Fit, Ip2p, NullEditor, Scheduler};
+use crate::plan::arm::{EditChecks, FeatureReuse, Fit, Ip2p, NullEditor, Precision, Scheduler};
 
 /// Latents of sources that are kept; at 512x384 they take 48 KB each.
 const KEPT_LATENTS: usize = 256;
-/// Pictures a batch unless told otherwise; three times as many rows reach the U-Net.
-const DEFAULT_BATCH: usize = 4;
+/// Bytes that the U-Net of Stable Diffusion 1.5 needs a position of the latents and a row of the batch, beside its weights, in
+/// fp32: measured (docs/ip2p-speed.md). Smaller networks need less.
+const BYTES_PER_POSITION: u64 = 100_000;
+/// Rows that reach the U-Net for each picture: three branches of guidance.
+const ROWS_PER_PICTURE: u64 = 3;
+/// Pictures a call unless told otherwise: more gain nothing, and an interruption loses them all.
+const DEFAULT_BATCH: usize = 8;
 
 /// Why editing cannot go on; an edit that fails its checks is a [`MissingReason`] instead.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +40,10 @@ pub enum EditError {
     Schedule(#[from] ScheduleError),
     #[error("cannot tokenize the instruction `{instruction}`: {reason}")]
     Tokenize { instruction: String, reason: String },
+    #[error(
+        "`fit = \"original\"` edits at about 512 px, but this bundle was trained for at most {width} x {height}: use another fit"
+    )]
+    WorkingSize { width: u32, height: u32 },
     #[error("the image with digest {image} has no pixel")]
     EmptyImage { image: Digest },
 }
@@ -47,8 +57,12 @@ pub struct Settings {
     pub fit: Fit,
     pub null: Option<NullEditor>,
     pub checks: EditChecks,
-    /// Pictures of one size that are denoised together; bounds memory.
+    pub precision: Precision,
+    pub feature_reuse: Option<FeatureReuse>,
+    /// Pictures that are denoised together at most.
     pub batch: usize,
+    /// Memory for what is denoised together, MB beside the weights: large pictures make smaller batches.
+    pub batch_memory_mb: u32,
     pub device: Device,
 }
 
@@ -67,7 +81,10 @@ impl Settings {
             fit: ip2p.fit,
             null: ip2p.null,
             checks: ip2p.checks,
+            precision: ip2p.precision,
+            feature_reuse: ip2p.feature_reuse,
             batch: DEFAULT_BATCH,
+            batch_memory_mb: ip2p.batch_memory_mb,
             device,
         }
     }
@@ -88,6 +105,8 @@ pub struct EditRequest<'a> {
 pub struct Edited {
     /// With [`Fit::Pad`], as large as the source.
     pub image: RgbImage,
+    /// Width and height at which it was edited: smaller than the source if that exceeds what the bundle was trained for.
+    pub edited_at_px: (u32, u32),
     /// Mean absolute difference from the fitted source, 8-bit levels.
     pub change_levels: f64,
     /// Tokens of the instruction that did not fit; above 0 deserves a warning.
@@ -113,12 +132,12 @@ impl Editor {
     /// Opens the bundle at `folder`; its networks are loaded when first needed.
     ///
     /// # Errors
-    /// [`EditError`]: the bundle cannot be used, or the scheduler has no run of so many steps.
+    /// [`EditError`]: the bundle cannot be used, or not with these settings.
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, EditError> {
         let bundle = Bundle::open(folder)?;
-        schedule(settings.scheduler, settings.steps, &bundle.manifest().scheduler)?;
         let tokenizer = Tokenizer::load(&bundle)?;
-        let networks = Networks::new(bundle, settings.device);
+        let networks = Networks::with_precision(bundle, settings.device, settings.precision)?;
+        supported(&networks, &settings)?;
         Ok(Self { networks, tokenizer, settings, texts: BTreeMap::new(), latents: BTreeMap::new() })
     }
 
@@ -134,16 +153,21 @@ impl Editor {
         &self.settings
     }
 
-    /// Changes the settings; what has been encoded is kept where it still holds.
+    /// Changes the settings; what has been loaded and encoded is kept where it still holds.
     ///
     /// # Errors
-    /// [`EditError::Schedule`] if the scheduler has no run of so many steps; the old settings stay.
+    /// [`EditError`] if the bundle cannot be used with these settings; the old ones stay.
     ///
     /// # Panics
     /// If the device is another one.
     pub fn set(&mut self, settings: Settings) -> Result<(), EditError> {
         assert_eq!(settings.device, self.settings.device, "an editor stays on its device");
-        schedule(settings.scheduler, settings.steps, &self.bundle().manifest().scheduler)?;
+        supported(&self.networks, &settings)?;
+        if settings.precision != self.settings.precision {
+            self.networks = Networks::with_precision(self.bundle().clone(), settings.device, settings.precision)?;
+            self.texts.clear();
+            self.latents.clear();
+        }
         if settings.fit != self.settings.fit {
             self.latents.clear();
         }
@@ -156,20 +180,31 @@ impl Editor {
     /// # Errors
     /// [`EditError`] if no edit can be made, whatever the picture.
     pub fn edit(&mut self, requests: &[EditRequest<'_>]) -> Result<Vec<Result<Edited, MissingReason>>, EditError> {
-        let multiple_px = self.bundle().manifest().side_multiple_px;
+        let (multiple_px, working_px) =
+            (self.bundle().manifest().side_multiple_px, self.bundle().manifest().working_px);
         if let Some(empty) = requests.iter().find(|request| request.source.is_empty()) {
             return Err(EditError::EmptyImage { image: empty.image });
         }
-        let fit = |request: &EditRequest<'_>| Fitted::new(request.source, self.settings.fit, multiple_px);
+        let fit = |request: &EditRequest<'_>| Fitted::new(request.source, self.settings.fit, multiple_px, working_px);
         let fitted: Vec<Fitted> = requests.iter().map(fit).collect();
         let jobs: Vec<(&EditRequest<'_>, &Fitted)> = requests.iter().zip(&fitted).collect();
         let mut results = Vec::with_capacity(requests.len());
         for same_size in jobs.chunk_by(|(_, a), (_, b)| a.image.dimensions() == b.image.dimensions()) {
-            for batch in same_size.chunks(self.settings.batch.max(1)) {
+            for batch in same_size.chunks(self.pictures_per_batch(&same_size[0].1.image)) {
                 results.extend(self.edit_batch(batch)?);
             }
         }
         Ok(results)
+    }
+
+    /// How many pictures as large as `image` are denoised together, at least one.
+    fn pictures_per_batch(&self, image: &RgbImage) -> usize {
+        let down = u64::from(self.bundle().manifest().latent.downsampling);
+        let positions = (u64::from(image.width()) / down) * (u64::from(image.height()) / down);
+        let halves = if self.networks.unet_dtype() == Dtype::Fp32 { 2 } else { 1 };
+        let bytes = positions * ROWS_PER_PICTURE * BYTES_PER_POSITION * halves / 2;
+        let most = u64::from(self.settings.batch_memory_mb) * 1_000_000 / bytes.max(1);
+        usize::try_from(most).unwrap_or(usize::MAX).min(self.settings.batch).max(1)
     }
 
     fn edit_batch(
@@ -188,14 +223,31 @@ impl Editor {
             let keys: Vec<_> = batch.iter().map(|(request, _)| request.noise).collect();
             self.denoise(text, image_latents, &keys)? / self.bundle().manifest().latent.scale_factor
         };
-        let decoded = self.networks.decode(&unscaled)?.to_device(Device::Cpu);
-        let pictures = from_tensor(&decoded, self.rounding());
-        let finish = |((picture, (_, fitted)), cut): ((Option<RgbImage>, &(_, &Fitted)), usize)| {
-            let image = fitted.restore(picture.ok_or(MissingReason::NotFinite)?);
-            let change_levels = check(&image, &fitted.visible(), &self.effective_checks())?;
-            Ok(Edited { image, change_levels, cut_tokens: cut })
+        let mut results = Vec::with_capacity(batch.len());
+        for (index, (_, fitted)) in batch.iter().enumerate() {
+            results.push(self.finish(&unscaled.narrow(0, index as i64, 1), fitted, cuts[index])?);
+        }
+        Ok(results)
+    }
+
+    /// Decodes one picture's latents `[1, C, h, w]`, and checks it at the size of its edit.
+    fn finish(
+        &self,
+        unscaled: &Tensor,
+        fitted: &Fitted,
+        cut_tokens: usize,
+    ) -> Result<Result<Edited, MissingReason>, EditError> {
+        let decoded = self.networks.decode(unscaled)?.to_device(Device::Cpu);
+        let Some(picture) = from_tensor(&decoded, self.rounding()).remove(0) else {
+            return Ok(Err(MissingReason::NotFinite));
         };
-        Ok(pictures.into_iter().zip(batch).zip(cuts).map(finish).collect())
+        let image = fitted.restore(picture);
+        Ok(check(&image, &fitted.visible(), &self.effective_checks()).map(|change_levels| Edited {
+            edited_at_px: image.dimensions(),
+            image: fitted.enlarge(image),
+            change_levels,
+            cut_tokens,
+        }))
     }
 
     fn denoise(&mut self, text: Tensor, image_latents: Tensor, keys: &[NoiseKey]) -> Result<Tensor, EditError> {
@@ -206,8 +258,8 @@ impl Editor {
         let mut noises: Vec<Noise> = keys.iter().map(noise).collect();
         let empty_text = self.embed("")?.states.repeat([keys.len() as i64, 1, 1]);
         let conditions = Conditions { text, empty_text, image_latents };
-        let guidance = &self.settings.guidance;
-        Ok(sample(&self.networks, &mut *schedule, guidance, &conditions, &mut noises, |_, _| ())?)
+        let (guidance, reuse) = (&self.settings.guidance, self.settings.feature_reuse);
+        Ok(sample(&self.networks, &mut *schedule, guidance, reuse, &conditions, &mut noises, |_, _| ())?)
     }
 
     fn schedule(&self) -> Result<Box<dyn Schedule>, ScheduleError> {
@@ -268,5 +320,20 @@ impl Editor {
             Some(NullEditor::VaeRoundTrip) => EditChecks { min_change_levels: 0.0, ..self.settings.checks },
             _ => self.settings.checks,
         }
+    }
+}
+
+/// Whether the networks can be used with `settings`.
+fn supported(networks: &Networks, settings: &Settings) -> Result<(), EditError> {
+    let manifest = networks.bundle().manifest();
+    schedule(settings.scheduler, settings.steps, &manifest.scheduler)?;
+    if settings.feature_reuse.is_some() {
+        networks.require_feature_reuse()?;
+    }
+    match manifest.working_px {
+        Some(size) if settings.fit == Fit::Original => {
+            Err(EditError::WorkingSize { width: size.width, height: size.height })
+        }
+        _ => Ok(()),
     }
 }

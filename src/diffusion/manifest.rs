@@ -23,12 +23,34 @@ pub struct Manifest {
     pub torch: String,
     pub source: Source,
     pub dtype: Dtypes,
+    /// Whether the U-Net and the autoencoder compute in whatever type they are cast to after loading.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub castable: bool,
+    /// Whether the U-Net has the methods `with_features` and `from_features`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub feature_reuse: bool,
+    /// The largest picture that the model was trained for; a larger one is edited at a size that fits within.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_px: Option<Size>,
     pub latent: Latent,
     /// Sides of an image must be multiples of this: the autoencoder and the U-Net halve them as often.
     pub side_multiple_px: u32,
     pub text: Text,
     pub scheduler: Diffusion,
     pub files: Files,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Sides of a picture, px.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
 }
 
 /// Where the weights come from.
@@ -162,7 +184,8 @@ impl Files {
 impl Manifest {
     /// The first number that makes no sense, as a sentence.
     pub(super) fn nonsense(&self) -> Option<String> {
-        let Self { latent, text, scheduler, .. } = self;
+        let Self { latent, text, scheduler, working_px, side_multiple_px, .. } = self;
+        let fits = |side_px: u32| side_px > 0 && side_px.is_multiple_of((*side_multiple_px).max(1));
         let facts = [
             ((1..=64).contains(&latent.channels), "`latent.channels` must lie between 1 and 64"),
             (latent.scale_factor.is_finite() && latent.scale_factor > 0.0, "`latent.scale_factor` must be above 0"),
@@ -170,6 +193,10 @@ impl Manifest {
             (
                 self.side_multiple_px > 0 && self.side_multiple_px.is_multiple_of(latent.downsampling.max(1)),
                 "`side_multiple_px` must be a multiple of `latent.downsampling`",
+            ),
+            (
+                working_px.is_none_or(|size| fits(size.width) && fits(size.height)),
+                "the sides of `working_px` must be multiples of `side_multiple_px`",
             ),
             ((2..=4096).contains(&text.length), "`text.length` must lie between 2 and 4096"),
             (text.width > 0, "`text.width` must be above 0"),

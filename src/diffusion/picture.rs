@@ -8,6 +8,7 @@ use image::imageops;
 use tch::{Kind, Tensor};
 
 use super::lanczos::{Axis, resize};
+use super::manifest::Size;
 use crate::plan::arm::Fit;
 
 /// Longer side of the original repository's pictures, px.
@@ -20,18 +21,25 @@ pub struct Fitted {
     pub image: RgbImage,
     /// The part of the edited picture that is the result, from the upper left: what padding added is cut off.
     crop_px: (u32, u32),
+    /// Size of a source that was larger than what the model was trained for: the result is brought back to it.
+    source_px: Option<(u32, u32)>,
 }
 
 impl Fitted {
-    /// Fits `source` to sides that are multiples of `multiple_px`.
+    /// Fits `source` to sides that are multiples of `multiple_px`; if it does not fit within `working_px`, it is first
+    /// reduced until it does, its aspect kept.
     #[must_use]
-    pub fn new(source: &RgbImage, fit: Fit, multiple_px: u32) -> Self {
+    pub fn new(source: &RgbImage, fit: Fit, multiple_px: u32, working_px: Option<Size>) -> Self {
         let (width, height) = source.dimensions();
-        let whole = |image: RgbImage| Self { crop_px: image.dimensions(), image };
+        if let Some((to_width, to_height)) = working_px.and_then(|size| reduced_size(width, height, size)) {
+            let reduced = resize(source, Axis::whole(width, to_width), Axis::whole(height, to_height));
+            return Self { source_px: Some((width, height)), ..Self::new(&reduced, fit, multiple_px, None) };
+        }
+        let whole = |image: RgbImage| Self { crop_px: image.dimensions(), image, source_px: None };
         match fit {
             Fit::Pad => {
                 let image = pad(source, width.next_multiple_of(multiple_px), height.next_multiple_of(multiple_px));
-                Self { image, crop_px: (width, height) }
+                Self { image, crop_px: (width, height), source_px: None }
             }
             Fit::Resize => {
                 let down = |side: u32| (side / multiple_px).max(1) * multiple_px;
@@ -45,7 +53,7 @@ impl Fitted {
         }
     }
 
-    /// The result's part of an edited picture.
+    /// The result's part of an edited picture, as large as it was edited.
     #[must_use]
     pub fn restore(&self, edited: RgbImage) -> RgbImage {
         let (width, height) = self.crop_px;
@@ -55,11 +63,29 @@ impl Fitted {
         imageops::crop_imm(&edited, 0, 0, width, height).to_image()
     }
 
+    /// A restored result as large as its source, if that had to be reduced.
+    #[must_use]
+    pub fn enlarge(&self, restored: RgbImage) -> RgbImage {
+        let Some((width, height)) = self.source_px else { return restored };
+        let (from_width, from_height) = restored.dimensions();
+        resize(&restored, Axis::whole(from_width, width), Axis::whole(from_height, height))
+    }
+
     /// The part of [`Self::image`] that the result shows.
     #[must_use]
     pub fn visible(&self) -> RgbImage {
         self.restore(self.image.clone())
     }
+}
+
+/// The largest size of the same aspect that fits within `working`; `None` if `width` x `height` does already.
+fn reduced_size(width: u32, height: u32, working: Size) -> Option<(u32, u32)> {
+    let factor = f64::min(
+        f64::from(working.width) / f64::from(width.max(1)),
+        f64::from(working.height) / f64::from(height.max(1)),
+    );
+    let reduced = |side: u32, most: u32| ((f64::from(side) * factor).round() as u32).clamp(1, most);
+    (factor < 1.0).then(|| (reduced(width, working.width), reduced(height, working.height)))
 }
 
 /// Repeats the last column to the right and the last row below.
@@ -161,7 +187,7 @@ mod tests {
 
     #[test]
     fn resizing_is_the_references_to_the_byte() {
-        let fitted = Fitted::new(&open("source_101x77.png"), Fit::Resize, 8);
+        let fitted = Fitted::new(&open("source_101x77.png"), Fit::Resize, 8, None);
         assert_eq!(to_tensor(&[&fitted.image]), tensor("resize_101x77.safetensors", "image"));
     }
 
@@ -179,7 +205,7 @@ mod tests {
     #[test]
     fn padding_repeats_the_edge_and_is_cut_off_again() {
         let source = open("source_101x77.png");
-        let fitted = Fitted::new(&source, Fit::Pad, 64);
+        let fitted = Fitted::new(&source, Fit::Pad, 64, None);
         assert_eq!(fitted.image.dimensions(), (128, 128));
         assert_eq!(fitted.image.get_pixel(127, 127), source.get_pixel(100, 76));
         assert_eq!(fitted.visible(), source);
@@ -190,9 +216,31 @@ mod tests {
         assert_eq!(original_size(512, 384, 64), (512, 384));
         assert_eq!(original_size(1024, 768, 64), (512, 384));
         assert_eq!(original_size(640, 360, 64), (512, 320));
-        let fitted = Fitted::new(&RgbImage::from_pixel(40, 30, Rgb([9, 8, 7])), Fit::Original, 64);
+        let fitted = Fitted::new(&RgbImage::from_pixel(40, 30, Rgb([9, 8, 7])), Fit::Original, 64, None);
         assert_eq!(fitted.image.dimensions(), (512, 384));
         assert_eq!(fitted.image.get_pixel(0, 383), &Rgb([9, 8, 7]));
+    }
+
+    #[test]
+    fn a_larger_picture_is_edited_within_the_working_size_and_comes_back_as_large_as_it_was() {
+        let working = Size { width: 128, height: 96 };
+        assert_eq!(reduced_size(512, 384, working), Some((128, 96)));
+        assert_eq!(reduced_size(600, 300, working), Some((128, 64)));
+        assert_eq!(reduced_size(384, 512, working), Some((72, 96)));
+        assert_eq!(reduced_size(9000, 2, working), Some((128, 1)));
+        assert_eq!(reduced_size(128, 96, working), None);
+        assert_eq!(reduced_size(40, 30, working), None);
+        let source = imageops::resize(&open("source_128x96.png"), 300, 201, imageops::FilterType::Triangle);
+        let fitted = Fitted::new(&source, Fit::Pad, 16, Some(working));
+        assert_eq!(fitted.image.dimensions(), (128, 96));
+        assert_eq!(fitted.visible().dimensions(), (128, 86));
+        let result = fitted.enlarge(fitted.visible());
+        assert_eq!(result.dimensions(), (300, 201));
+        let change: f64 = result.as_raw().iter().zip(source.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+        assert!(change / (result.as_raw().len() as f64) < 4.0);
+        let small = open("source_101x77.png");
+        let fitted = Fitted::new(&small, Fit::Pad, 16, Some(working));
+        assert_eq!(fitted.enlarge(fitted.visible()), small);
     }
 
     #[test]

@@ -7,9 +7,10 @@
 use tch::Tensor;
 
 use super::bundle::BundleError;
-use super::networks::Networks;
+use super::networks::{Features, Networks};
 use super::noise::Noise;
 use super::schedule::Schedule;
+use crate::plan::arm::FeatureReuse;
 
 /// Strength of the conditions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +64,33 @@ impl Branches {
     }
 }
 
+/// The U-Net over a run: whole, or by [`FeatureReuse`] its last layer alone between whole runs.
+struct Predictor<'a> {
+    networks: &'a Networks,
+    reuse: Option<FeatureReuse>,
+    /// Features of the last whole run, and how often they have served since.
+    kept: Option<(Features, u32)>,
+}
+
+impl Predictor<'_> {
+    fn predict(&mut self, input: &Tensor, timestep: f64, text: &Tensor) -> Result<Tensor, BundleError> {
+        let Some(FeatureReuse { every }) = self.reuse else {
+            return self.networks.predict_noise(input, timestep, text);
+        };
+        // Where guidance begins or ends, there are other branches than the features are of.
+        let fits = |features: &Features, served: u32| served + 1 < every && features.rows() == input.size()[0];
+        if let Some((features, served)) = &mut self.kept
+            && fits(features, *served)
+        {
+            *served += 1;
+            return self.networks.predict_from_features(input, timestep, text, features);
+        }
+        let (noise, features) = self.networks.predict_with_features(input, timestep, text)?;
+        self.kept = Some((features, 0));
+        Ok(noise)
+    }
+}
+
 /// Denoises a batch, each image with its own noise, and returns the final latents `[B, C, h, w]`. `after_step` sees the
 /// latents after every step.
 ///
@@ -75,6 +103,7 @@ pub fn sample(
     networks: &Networks,
     schedule: &mut dyn Schedule,
     guidance: &Guidance,
+    reuse: Option<FeatureReuse>,
     conditions: &Conditions,
     noises: &mut [Noise],
     mut after_step: impl FnMut(usize, &Tensor),
@@ -84,12 +113,13 @@ pub fn sample(
     let mut draw = || Tensor::cat(&noises.iter_mut().map(Noise::draw).collect::<Vec<_>>(), 0).to_device(device);
     let guided = Branches::new(conditions, true);
     let plain = Branches::new(conditions, false);
+    let mut predictor = Predictor { networks, reuse, kept: None };
     let mut latents = draw() * f64::from(schedule.initial_scale());
     for step in 0..schedule.steps() {
         let branches = if guidance.is_active(schedule.sigma(step)) { &guided } else { &plain };
         let rows = latents.repeat([branches.count, 1, 1, 1]);
         let input = Tensor::cat(&[&schedule.scale_input(step, &rows), &branches.image_latents], 1);
-        let output = networks.predict_noise(&input, schedule.timestep(step), &branches.text)?;
+        let output = predictor.predict(&input, schedule.timestep(step), &branches.text)?;
         let prediction = combine(&schedule.prediction(step, &rows, &output), branches.count, guidance);
         latents = schedule.advance(step, &prediction, &latents, &mut draw);
         after_step(step, &latents);

@@ -238,6 +238,10 @@ impl Checker<'_> {
                 format!("`guidance_interval` must be [low, high] with 0 <= low < high, not [{low}, {high}]")
             });
         }
+        self.within(ip2p.batch_memory_mb.into(), 1.0, 1e6, &format!("{path}.batch_memory_mb"));
+        if let Some(reuse) = ip2p.feature_reuse {
+            self.within(reuse.every.into(), 1.0, 1000.0, &format!("{path}.feature_reuse.every"));
+        }
         let instructed = matches!(ip2p.null, None | Some(NullEditor::ShuffledInstructions));
         let path = format!("{path}.instructions");
         self.require_or(

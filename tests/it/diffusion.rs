@@ -8,7 +8,7 @@ use augtrial::diffusion::{
     from_tensor, inspect, sample, schedule, to_tensor, verify,
 };
 use augtrial::digest::Digest;
-use augtrial::plan::arm::{EditChecks, Fit, NullEditor, Scheduler};
+use augtrial::plan::arm::{EditChecks, Fit, NullEditor, Precision, Scheduler};
 use augtrial::seed::StudySeed;
 use image::{RgbImage, imageops};
 use serde::Deserialize;
@@ -89,7 +89,7 @@ fn run(networks: &Networks, tokenizer: &Tokenizer, case: &Case) -> (Vec<Tensor>,
     let guidance = Guidance { text: case.text_guidance, image: case.image_guidance, interval: None };
     let mut steps = Vec::new();
     let keep = |_: usize, latents: &Tensor| steps.push(latents.copy());
-    let last = sample(networks, &mut *schedule, &guidance, &conditions, &mut noises, keep).unwrap();
+    let last = sample(networks, &mut *schedule, &guidance, None, &conditions, &mut noises, keep).unwrap();
     let decoded = networks.decode(&(last / manifest.latent.scale_factor)).unwrap();
     let rounding = if case.scheduler == Scheduler::KEulerAncestral { Rounding::Down } else { Rounding::Nearest };
     (steps, from_tensor(&decoded, rounding))
@@ -172,7 +172,10 @@ fn settings() -> Settings {
         fit: Fit::Pad,
         null: None,
         checks: EditChecks::default(),
+        precision: Precision::Bundle,
+        feature_reuse: None,
         batch: 8,
+        batch_memory_mb: 2048,
         device: Device::Cpu,
     }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "torch")]
 mod diffusion;
+#[cfg(feature = "torch")]
+mod diffusion_speed;
 mod edits;
 mod experiments;
 #[cfg(feature = "torch")]
