@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 AUGTRIAL = $(CARGO) run --quiet --bin augtrial --
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint doc build bench libtorch
+.PHONY: help study test lint doc build bench libtorch export-env model test-export
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,20 @@ lint: libtorch ## rustfmt, clippy and rustdoc, warnings refused
 
 bench: libtorch ## run the criterion benches
 	$(CARGO) bench --locked
+
+export-env: .export-env/ready ## make the Python environment that exports models (5 GB)
+
+.export-env/ready: tools/requirements-export.txt
+	$(PYTHON) -m venv --clear .export-env
+	.export-env/bin/pip install --quiet --no-deps -r $<
+	touch $@
+
+model: export-env ## export CHECKPOINT=folder-or-hub-id to the bundle OUT=folder [DTYPE=fp32] [LORA=file]
+	@test -n "$(CHECKPOINT)" && test -n "$(OUT)" || { echo "name CHECKPOINT=folder-or-hub-id and OUT=folder" >&2; exit 2; }
+	.export-env/bin/python tools/export_ip2p.py "$(CHECKPOINT)" "$(OUT)" --dtype $(or $(DTYPE),fp32) $(if $(LORA),--merge-lora "$(LORA)")
+
+test-export: export-env ## compare exports of tiny checkpoints with the fixtures
+	.export-env/bin/python tools/test_export_ip2p.py
 
 # Left alone if LIBTORCH or LIBTORCH_USE_PYTORCH names one of your own.
 libtorch: ## unpack LibTorch into .libtorch/

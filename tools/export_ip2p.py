@@ -52,24 +52,25 @@ class TextEncoder(nn.Module):
 class VaeEncoder(nn.Module):
     def __init__(self, vae):
         super().__init__()
-        self.vae = vae
+        # Not the whole autoencoder: a trace keeps the weights of every submodule, used or not.
+        self.encoder, self.quant_conv = vae.encoder, vae.quant_conv
 
     def forward(self, image):
-        moments = self.vae.encoder(image)
-        if self.vae.quant_conv is not None:
-            moments = self.vae.quant_conv(moments)
+        moments = self.encoder(image)
+        if self.quant_conv is not None:
+            moments = self.quant_conv(moments)
         return moments.chunk(2, 1)[0]
 
 
 class VaeDecoder(nn.Module):
     def __init__(self, vae):
         super().__init__()
-        self.vae = vae
+        self.decoder, self.post_quant_conv = vae.decoder, vae.post_quant_conv
 
     def forward(self, latents):
-        if self.vae.post_quant_conv is not None:
-            latents = self.vae.post_quant_conv(latents)
-        return self.vae.decoder(latents)
+        if self.post_quant_conv is not None:
+            latents = self.post_quant_conv(latents)
+        return self.decoder(latents)
 
 
 class UNet(nn.Module):

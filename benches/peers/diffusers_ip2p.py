@@ -1,0 +1,104 @@
+"""diffusers and augtrial in turn, on the same weights, picture and noise: seconds of one edit and largest memory.
+
+    python diffusers_ip2p.py CHECKPOINT BUNDLE IMAGE --ours target/debug/examples/edit_speed [--cases FILE]
+        [--case NAME]... [--rounds N]
+
+CHECKPOINT is a folder in diffusers format, BUNDLE its export. A case is a table of FILE (default: cases.toml). Each
+measurement is a process of its own that edits a small picture first, so that loading does not count. `diffusers` runs the
+settings of the case `exact`, in fp32; with --bf16 once more in bf16. Environment: tools/requirements-export.txt.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+INSTRUCTION, SEED = "make it look metallic", 1234
+HERE = Path(__file__).parent
+
+
+def worker(checkpoint, picture, kind, case):
+    """One edit by diffusers, in this process; prints what `edit_speed` prints."""
+    import diffusers
+    import torch
+    from PIL import Image
+
+    names = {
+        "euler": diffusers.EulerDiscreteScheduler,
+        "euler-ancestral": diffusers.EulerAncestralDiscreteScheduler,
+        "ddim": diffusers.DDIMScheduler,
+        "dpm-solver-pp2m": diffusers.DPMSolverMultistepScheduler,
+        "unipc": diffusers.UniPCMultistepScheduler,
+        "lcm": diffusers.LCMScheduler,
+    }
+    pipeline = diffusers.StableDiffusionInstructPix2PixPipeline.from_pretrained(
+        checkpoint, safety_checker=None, requires_safety_checker=False, torch_dtype=getattr(torch, kind)
+    )
+    pipeline.scheduler = names[case["scheduler"]].from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = Image.open(picture).convert("RGB")
+
+    def edit(picture, text):
+        generator = torch.Generator().manual_seed(SEED)
+        pipeline(
+            text,
+            picture,
+            num_inference_steps=case["steps"],
+            guidance_scale=case.get("text_guidance", 7.5),
+            image_guidance_scale=case.get("image_guidance", 1.5),
+            generator=generator,
+        )
+
+    edit(picture.resize((64, 64)), "")
+    start = time.perf_counter()
+    edit(picture, INSTRUCTION)
+    secs = time.perf_counter() - start
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(json.dumps({"secs": secs, "peak_bytes": int(peak.split()[1]) * 1024}))
+
+
+def measure(command):
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("bundle")
+    parser.add_argument("image")
+    parser.add_argument("--ours", default="target/debug/examples/edit_speed")
+    parser.add_argument("--cases", default=str(HERE / "cases.toml"))
+    parser.add_argument("--case", action="append", help="default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bf16", action="store_true", help="measure diffusers in bf16 too")
+    parser.add_argument("--worker", metavar="DTYPE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    cases = tomllib.loads(Path(arguments.cases).read_text())
+    if arguments.worker:
+        return worker(arguments.checkpoint, arguments.image, arguments.worker, cases["exact"])
+    theirs = ["float32"] + ["bfloat16"] * arguments.bf16
+    this = [sys.executable, __file__, *sys.argv[1:], "--worker"]
+    ours = [arguments.ours, arguments.bundle, arguments.image, arguments.cases]
+    commands = {f"diffusers {kind}": [*this, kind] for kind in theirs}
+    commands |= {f"augtrial {name}": [*ours, name] for name in arguments.case or cases}
+    found = {name: [] for name in commands}
+    for round in range(arguments.rounds):
+        # Back and forth, so that a machine that gets slower favours nobody.
+        for name in list(commands)[:: 1 if round % 2 == 0 else -1]:
+            found[name].append(measure(commands[name]))
+            print(f"round {round + 1}: {name}: {found[name][-1]['secs']:.2f} s", file=sys.stderr)
+    secs = {name: statistics.median(run["secs"] for run in runs) for name, runs in found.items()}
+    base = secs["diffusers float32"]
+    print(f"{'':32} {'secs':>8} {'times faster':>13} {'peak memory':>12}")
+    for name, runs in found.items():
+        peak = max(run["peak_bytes"] for run in runs)
+        print(f"{name:32} {secs[name]:8.2f} {base / secs[name]:13.2f} {peak / 1e9:9.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+//! What options of `[arm.edit.ip2p]` cost and change: edits of one picture, case by case, each against the case `exact`.
+//!
+//!     cargo run --example edit_speed BUNDLE IMAGE CASES.toml [CASE...]
+//!
+//! CASES.toml has a table for each case, with the fields of `[arm.edit.ip2p]` but bundle and instructions; see
+//! `benches/peers/cases.toml`. Prints a JSON line for each case: seconds of one edit when everything is loaded, the process's
+//! largest memory so far, and how far the result is from `exact`'s, 8-bit levels. Give one CASE to measure its memory.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+use augtrial::diffusion::{EditRequest, Editor, NoiseKey, Settings};
+use augtrial::digest::Digest;
+use augtrial::plan::arm::{EditChecks, Ip2p};
+use image::{RgbImage, imageops};
+use serde::Deserialize as _;
+use tch::Device;
+
+const INSTRUCTION: &str = "make it look metallic";
+const SEED: i64 = 1234;
+const EXACT: &str = "exact";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [bundle, image, cases, wanted @ ..] = arguments.as_slice() else {
+        return Err("usage: edit_speed BUNDLE IMAGE CASES.toml [CASE...]".into());
+    };
+    let picture = image::open(image)?.into_rgb8();
+    let cases: toml::Table = std::fs::read_to_string(cases)?.parse()?;
+    // `exact` first: the others are compared with it.
+    let mut names: Vec<&String> = cases.keys().filter(|name| wanted.is_empty() || wanted.contains(name)).collect();
+    names.sort_by_key(|name| (*name != EXACT, *name));
+    let mut exact = None;
+    for name in names {
+        let fields = cases[name].as_table().ok_or("every case is a table")?;
+        let (edited, secs) = run(Path::new(bundle), &picture, &plan(fields)?)?;
+        let deviation = exact.as_ref().map(|exact| deviation(exact, &edited));
+        let line = serde_json::json!({
+            "case": name, "secs": secs, "peak_bytes": peak_bytes(),
+            "mean_levels": deviation.map(|(mean, _)| mean), "max_levels": deviation.map(|(_, max)| max),
+        });
+        println!("{line}");
+        if name == EXACT {
+            exact = Some(edited);
+        }
+    }
+    Ok(())
+}
+
+fn plan(fields: &toml::Table) -> Result<Ip2p, toml::de::Error> {
+    let mut fields = fields.clone();
+    fields.insert("bundle".to_owned(), String::new().into());
+    Ip2p::deserialize(toml::Value::Table(fields))
+}
+
+fn run(bundle: &Path, picture: &RgbImage, plan: &Ip2p) -> Result<(RgbImage, f64), Box<dyn Error>> {
+    let checks = EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 };
+    let settings = Settings { checks, ..Settings::new(plan, Device::cuda_if_available()) };
+    let mut editor = Editor::open(bundle, settings)?;
+    // Everything is loaded by an edit of a small picture, whose encodings serve nobody else.
+    let small = imageops::thumbnail(picture, 64, 64);
+    edit(&mut editor, &small, "")?;
+    let start = Instant::now();
+    let edited = edit(&mut editor, picture, INSTRUCTION)?;
+    Ok((edited, start.elapsed().as_secs_f64()))
+}
+
+fn edit(editor: &mut Editor, source: &RgbImage, instruction: &str) -> Result<RgbImage, Box<dyn Error>> {
+    let (image, noise) = (Digest::of_bytes(source.as_raw()), NoiseKey::Torch { seed: SEED });
+    let mut edits = editor.edit(&[EditRequest { source, image, instruction, noise }])?;
+    edits.remove(0).map(|edit| edit.image).map_err(|reason| reason.to_string().into())
+}
+
+/// Mean and largest difference, levels.
+fn deviation(a: &RgbImage, b: &RgbImage) -> (f64, u8) {
+    let differences = || a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b));
+    let sum: u64 = differences().map(u64::from).sum();
+    (sum as f64 / a.as_raw().len() as f64, differences().max().unwrap_or(0))
+}
+
+/// Largest resident memory of this process; Linux.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
