@@ -4,15 +4,15 @@
 //!
 //! CASES.toml has a table for each case, with the fields of `[arm.edit.ip2p]` but bundle and instructions; see
 //! `benches/peers/cases.toml`. Prints a JSON line for each case: seconds of one edit when everything is loaded, the process's
-//! largest memory so far, and how far the result is from `exact`'s, 8-bit levels. Give one CASE to measure its memory.
+//! largest memory so far, the seconds spent outside the networks (fitting the picture, bytes to numbers and back), and how far the result is from `exact`'s, 8-bit levels. Give one CASE to measure its memory.
 
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use augtrial::diffusion::{EditRequest, Editor, NoiseKey, Settings};
+use augtrial::diffusion::{EditRequest, Editor, Fitted, NoiseKey, Rounding, Settings, from_tensor, to_tensor};
 use augtrial::digest::Digest;
-use augtrial::plan::arm::{EditChecks, Ip2p};
+use augtrial::plan::arm::{EditChecks, Fit, Ip2p};
 use image::{RgbImage, imageops};
 use serde::Deserialize as _;
 use tch::Device;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (edited, secs) = run(Path::new(bundle), &picture, &plan(fields)?)?;
         let deviation = exact.as_ref().map(|exact| deviation(exact, &edited));
         let line = serde_json::json!({
-            "case": name, "secs": secs, "peak_bytes": peak_bytes(),
+            "case": name, "secs": secs, "outside_secs": outside_secs(&picture), "peak_bytes": peak_bytes(),
             "mean_levels": deviation.map(|(mean, _)| mean), "max_levels": deviation.map(|(_, max)| max),
         });
         println!("{line}");
@@ -70,6 +70,15 @@ fn edit(editor: &mut Editor, source: &RgbImage, instruction: &str) -> Result<Rgb
     let (image, noise) = (Digest::of_bytes(source.as_raw()), NoiseKey::Torch { seed: SEED });
     let mut edits = editor.edit(&[EditRequest { source, image, instruction, noise }])?;
     edits.remove(0).map(|edit| edit.image).map_err(|reason| reason.to_string().into())
+}
+
+/// What one edit costs beside its networks: all that could be done on other threads meanwhile.
+fn outside_secs(picture: &RgbImage) -> f64 {
+    let start = Instant::now();
+    let fitted = Fitted::new(picture, Fit::Pad, 64, None);
+    let pictures = from_tensor(&to_tensor(&[&fitted.image]), Rounding::Nearest);
+    std::hint::black_box(pictures);
+    start.elapsed().as_secs_f64()
 }
 
 /// Mean and largest difference, levels.

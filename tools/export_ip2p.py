@@ -258,8 +258,10 @@ def provenance(checkpoint, revision, lora):
     else:
         from huggingface_hub import hf_hub_download, model_info
 
-        source["revision"] = model_info(checkpoint, revision=revision).sha
-        card = Path(hf_hub_download(checkpoint, "README.md", revision=source["revision"]))
+        model = model_info(checkpoint, revision=revision)
+        source["revision"] = model.sha
+        if any(file.rfilename == "README.md" for file in model.siblings):
+            card = Path(hf_hub_download(checkpoint, "README.md", revision=model.sha))
     if card.is_file():
         found = re.search(r"^license:\s*(\S+)", card.read_text(), re.MULTILINE)
         source["license"] = found and found.group(1)
