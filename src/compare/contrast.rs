@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::arm::{Sorted, summarise};
 use super::examples::by_example;
-use super::verdict::Evidence;
 use super::extension::extension;
+use super::verdict::Evidence;
 use super::{ArmSummary, ExampleComparison, Extension, Measured, Missing, Refusal, RunResult, StudyResults, Verdict};
 use crate::plan::file::{Contrast, PrimaryMetric};
 use crate::seed::Purpose;

@@ -1,7 +1,7 @@
 //! What the seeds planned at first say alone, where the seeds were changed when results could be seen.
 //!
 //! A test of fixed level does not keep it if somebody looks and then decides whether to add data: the chance of a false
-//! *different* grows with every look (Armitage, McPherson and Rowe 1969). Nothing is corrected here; it is shown.
+//! *different* grows with every look (Armitage et al. 1969). Nothing is corrected here; it is shown.
 
 use serde::Serialize;
 

@@ -58,7 +58,8 @@ fn resampled_mean(rows: &[Vec<(usize, f64)>], images: usize, rng: &mut Stream) -
     for _ in 0..rows.len() {
         draws[rng.random_range(0..rows.len())] += 1;
     }
-    let weighted = |row: &[(usize, f64)]| row.iter().map(|&(image, value)| value * f64::from(weights[image])).sum::<f64>();
+    let weighted =
+        |row: &[(usize, f64)]| row.iter().map(|&(image, value)| value * f64::from(weights[image])).sum::<f64>();
     let drawn = rows.iter().zip(&draws).filter(|(_, times)| **times > 0);
     let sum: f64 = drawn.map(|(row, times)| f64::from(*times) * weighted(row)).sum();
     sum / (rows.len() * images) as f64

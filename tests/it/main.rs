@@ -1,6 +1,8 @@
 //! Everything that crosses modules, as one binary.
 
 #[cfg(feature = "torch")]
+mod compare;
+#[cfg(feature = "torch")]
 mod diffusion;
 mod edits;
 mod experiments;

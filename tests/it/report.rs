@@ -175,7 +175,12 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
         contradicting: Vec::new(),
         withheld: Vec::new(),
         arms: arm_records,
-        results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results, conduct: Conduct::default() },
+        results: StudyResults {
+            study: plan.study.clone(),
+            contrasts: plan.contrasts.clone(),
+            arms: results,
+            conduct: Conduct::default(),
+        },
         provenance: vec![fact("Commit", "0123abcd"), fact("Finished", "2026-01-31T12:00:00.000Z")],
         plan,
     }
