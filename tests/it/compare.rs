@@ -40,7 +40,7 @@ fn a_study_is_compared_by_name_file_or_digest_and_as_json() {
         let arms = document["arms"].as_array().unwrap();
         arms.iter().find(|a| a["name"] == arm).unwrap()["values"][seed]["value"].as_f64().unwrap()
     };
-    let difference = ((of("flipped", 0) - of("control", 0)) + (of("flipped", 1) - of("control", 1))) / 2.0;
+    let difference = f64::midpoint(of("flipped", 0) - of("control", 0), of("flipped", 1) - of("control", 1));
     assert!((contrast["statistics"]["difference"].as_f64().unwrap() - difference).abs() < 1e-12);
     assert!(document["changed_after_looking"].is_null());
     let report = fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
@@ -157,4 +157,25 @@ fn misuse_is_said_with_what_to_do() {
     assert!(lab.run(&["compare", "tiny"]).contains("1 of 1 planned pairs are complete"));
     fs::remove_dir_all(lab.path("reports")).unwrap();
     assert!(lab.fail(3, &["report", "tiny", "--verify"]).contains("there is no report in"));
+}
+
+#[test]
+fn a_hundred_runs_are_listed_compared_and_reported_without_a_wait() {
+    // A shortened form of benches/registry.rs; the limits leave room for a busy machine.
+    let lab = Lab::new(TINY);
+    crate::large::write(&lab.path("runs"), crate::large::Shape { arms: 5, seeds: 20, epochs: 100, test_images: 100 });
+    lab.run(&["runs", "reindex"]);
+    for (arguments, limit_secs) in [(&["runs", "list"][..], 5), (&["compare", "large"], 10), (&["report", "large"], 60)]
+    {
+        let start = std::time::Instant::now();
+        lab.run(arguments);
+        let elapsed = start.elapsed();
+        assert!(elapsed.as_secs() < limit_secs, "{arguments:?} took {elapsed:?}");
+    }
+    // The comparison comes from the index, the report from the folders: they say the same.
+    let report = fs::read_to_string(lab.path("reports/large/report.md")).unwrap().replace('\\', "");
+    for contrast in json(&lab, "large")["contrasts"].as_array().unwrap() {
+        assert!(report.contains(contrast["answer"].as_str().unwrap()), "{contrast}");
+        assert_eq!(contrast["pairs"].as_array().unwrap().len(), 20);
+    }
 }

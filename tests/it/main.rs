@@ -9,6 +9,7 @@ mod experiments;
 #[cfg(feature = "torch")]
 mod interruption;
 mod lab;
+mod large;
 mod misuse;
 mod report;
 mod stats;
