@@ -1,6 +1,6 @@
 //! Time of the commands that read, on a registry of 1,000 runs of 100 epochs, as a user waits for them: the process and all.
 //!
-//! Bounds: `runs list` 0.2 s, `compare` 1 s, a full report 10 s. Run it with `cargo bench --profile dev --bench registry` to
+//! Bounds, above loading the program: `runs list` 0.2 s, `compare` 1 s, a full report 10 s. Run it with `cargo bench --profile dev --bench registry` to
 //! time the profile that `make build` builds.
 
 #[path = "../tests/it/large.rs"]
@@ -26,7 +26,8 @@ fn commands(criterion: &mut Criterion) {
     augtrial(folder.path(), &["runs", "reindex"]);
     let mut group = criterion.benchmark_group("1000 runs x 100 epochs");
     group.sample_size(10).warm_up_time(Duration::from_secs(1));
-    for arguments in [&["runs", "list"][..], &["compare", "large"], &["report", "large"]] {
+    // The first only loads the program, LibTorch with it: what every command begins with, and no bound holds for.
+    for arguments in [&["completions", "bash"][..], &["runs", "list"], &["compare", "large"], &["report", "large"]] {
         group.bench_function(arguments.join(" "), |bencher| bencher.iter(|| augtrial(folder.path(), arguments)));
     }
     group.finish();
