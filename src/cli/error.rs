@@ -67,7 +67,9 @@ impl CliError {
             Self::Plan(_) | Self::Arguments(_) => EXPERIMENT,
             Self::Study(error) => study_code(error),
             Self::Registry(_) => REGISTRY,
-            Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } | Self::ReportDiffers { .. } => DATA,
+            Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } | Self::ReportDiffers { .. } => {
+                DATA
+            }
             #[cfg(feature = "torch")]
             Self::Editor(_) | Self::Bundle(_) => DATA,
             Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
