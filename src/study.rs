@@ -1,6 +1,7 @@
 //! The pipeline, and the only composer: experiment -> data -> sets -> runs -> registry -> comparison -> report.
 
 mod arms;
+mod conduct;
 mod context;
 mod data;
 mod edits;
@@ -11,6 +12,7 @@ mod preview;
 #[cfg(feature = "torch")]
 mod provenance;
 mod report;
+mod results;
 mod sets;
 mod sheet;
 #[cfg(feature = "torch")]
@@ -25,7 +27,8 @@ pub use estimate::Basis as TimeBasis;
 pub use preview::{ArmPreview, Preview, SetPreview, TrialPreview, TrialStatus, preview};
 #[cfg(feature = "torch")]
 pub use provenance::training_setup;
-pub use report::{comparison_of, write_report_of};
+pub use report::{verify_report_of, write_report_of};
+pub use results::comparison_of;
 
 /// What became of a study.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

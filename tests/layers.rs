@@ -47,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "study",
             "progress",
             "report",
+            "compare",
             "registry",
             "plan",
             "data",

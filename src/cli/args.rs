@@ -47,7 +47,11 @@ pub(super) enum Command {
     Runs(RunsArgs),
     /// Look at a data set, or make one.
     Dataset(DatasetArgs),
-    /// Write the report of a study that was run.
+    /// Compare the arms of a study: the answer to each contrast, then the numbers behind it.
+    Compare(CompareArgs),
+    /// Say how many more seeds each contrast needs, and the command that adds them.
+    Seeds(SeedsArgs),
+    /// Write the report of a study that was run, or check the one that is there.
     Report(ReportArgs),
     /// Edit a picture after an instruction, with a model bundle.
     #[cfg(feature = "torch")]
@@ -71,7 +75,8 @@ pub(super) struct Experiment {
     /// Change a value of the file, e.g. `classifier.batch_size=16` or `arm[1].repeat=2`; recorded with every run.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
-    /// Seeds instead of the file's: `1,2,5`, `1-5`, or `+3` for three more.
+    /// Seeds instead of the file's: `1,2,5`, `1-5`, or `+3` for three more than the file has; given again, the same
+    /// command continues and adds no more.
     #[arg(long, value_name = "SEEDS")]
     pub(super) seeds: Option<SeedSelection>,
 }
@@ -215,10 +220,42 @@ pub(super) enum DatasetCommand {
     },
 }
 
+/// What `STUDY` may be.
+const STUDY_HELP: &str = "The study: its name, the beginning of its plan's digest, its experiment file, or `latest`";
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    #[arg(default_value = "latest", help = STUDY_HELP)]
+    pub(super) study: String,
+    /// Print one JSON object instead of tables; docs/compare.schema.json describes it.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print the JSON schema of `--json`.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SeedsArgs {
+    #[arg(default_value = "latest", help = STUDY_HELP)]
+    pub(super) study: String,
+    /// Probability of finding the difference if it is real.
+    #[arg(long, default_value_t = 0.8)]
+    pub(super) power: f64,
+    /// Difference that is to be found, on the scale of the metric (0.01 is one percentage point); the one observed, and the
+    /// study's delta, if absent.
+    #[arg(long, value_name = "D")]
+    pub(super) effect: Option<f64>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// The study's name, or its experiment file.
+    #[arg(default_value = "latest", help = STUDY_HELP)]
     pub(super) study: String,
+    /// Write nothing: make the report again in memory, list every file that differs, is missing or is extra, and fail if any
+    /// does.
+    #[arg(long)]
+    pub(super) verify: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use crate::data::ingest::IngestError;
 use crate::data::render::RenderError;
 use crate::plan::PlanError;
 use crate::registry::RegistryError;
+use crate::report::ReportError;
 use crate::study::StudyError;
 
 /// An error of a command.
@@ -38,6 +39,12 @@ pub enum CliError {
     NoPicture { failed: usize, asked: usize },
     #[error("{failed} of {planned} trials have no result; the report says which and why")]
     TrialsFailed { failed: usize, planned: usize },
+    #[error(
+        "the report in {} is not what the registry gives: {differing} files differ, {missing} are missing, {extra} are extra; \
+         `augtrial report` writes it again",
+        folder.display()
+    )]
+    ReportDiffers { folder: PathBuf, differing: usize, missing: usize, extra: usize },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
@@ -60,7 +67,9 @@ impl CliError {
             Self::Plan(_) | Self::Arguments(_) => EXPERIMENT,
             Self::Study(error) => study_code(error),
             Self::Registry(_) => REGISTRY,
-            Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } => DATA,
+            Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } | Self::ReportDiffers { .. } => {
+                DATA
+            }
             #[cfg(feature = "torch")]
             Self::Editor(_) | Self::Bundle(_) => DATA,
             Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
@@ -86,6 +95,7 @@ fn study_code(error: &StudyError) -> u8 {
         StudyError::Editor { .. } | StudyError::Edits { .. } => DATA,
         StudyError::Registry(_) => REGISTRY,
         StudyError::Interrupted => TRIALS,
+        StudyError::Report(ReportError::NoReport { .. }) => DATA,
         StudyError::Report(_) => INTERNAL,
         #[cfg(feature = "torch")]
         StudyError::Train(_) => INTERNAL,

@@ -2,6 +2,8 @@
 
 mod args;
 mod check;
+mod compare;
+mod compare_json;
 mod dataset;
 mod doctor;
 #[cfg(feature = "torch")]
@@ -15,8 +17,10 @@ mod plan;
 mod report;
 mod run;
 mod runs;
+mod seeds;
 mod session;
 mod shell;
+mod study_name;
 mod table;
 
 pub use args::Cli;
@@ -38,6 +42,8 @@ impl Cli {
             Command::Run(args) => run::run(&args, &global),
             Command::Runs(args) => runs::runs(args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),
+            Command::Compare(args) => compare::compare(&args, &global),
+            Command::Seeds(args) => seeds::seeds(&args, &global),
             Command::Report(args) => report::report(&args, &global),
             #[cfg(feature = "torch")]
             Command::Edit(args) => {

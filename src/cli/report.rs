@@ -1,25 +1,31 @@
 //! `augtrial report`.
 
-use std::path::{Path, PathBuf};
-
 use super::CliError;
-use super::args::{Experiment, Global, ReportArgs};
+use super::args::{Global, ReportArgs};
 use super::output::line;
-use super::session::{Session, is_experiment_file, workspace};
-use crate::clock::Clock;
-use crate::plan::Plan;
-use crate::registry::Registry;
-use crate::study::write_report_of;
+use super::session::workspace;
+use super::study_name::open_study;
+use crate::study::{verify_report_of, write_report_of};
 
 pub(super) fn report(args: &ReportArgs, global: &Global) -> Result<(), CliError> {
-    let registry = Registry::open(&global.runs, Clock::System)?;
-    let file = Path::new(&args.study);
-    let plan = if is_experiment_file(file) {
-        Session::open(&Experiment::unchanged(file), global)?.plan
-    } else {
-        let records = registry.study(&args.study)?;
-        Plan::parse(&args.study, &records.plan_toml, PathBuf::new(), &[])?
-    };
-    let written = write_report_of(&plan, &registry, &workspace(global))?;
-    line(format_args!("report: {}", written.display()))
+    let (registry, plan) = open_study(&args.study, global)?;
+    let workspace = workspace(global);
+    if !args.verify {
+        let written = write_report_of(&plan, &registry, &workspace)?;
+        return line(format_args!("report: {}", written.display()));
+    }
+    let found = verify_report_of(&plan, &registry, &workspace)?;
+    let folder = workspace.reports.join(&plan.study.name);
+    for (what, paths) in [("differs", &found.differing), ("missing", &found.missing), ("extra", &found.extra)] {
+        paths.iter().try_for_each(|path| line(format_args!("{what}: {path}")))?;
+    }
+    if found.matches() {
+        return line(format_args!("ok: {} files of {} are what the registry gives", found.files, folder.display()));
+    }
+    Err(CliError::ReportDiffers {
+        folder,
+        differing: found.differing.len(),
+        missing: found.missing.len(),
+        extra: found.extra.len(),
+    })
 }

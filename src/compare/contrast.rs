@@ -3,12 +3,14 @@
 //! The primary test is the paired t test, Holm-adjusted over the declared contrasts; equivalence is Holm-adjusted as a
 //! family of its own. Where all differences are equal there is no t, and the exact sign-flip test takes its place.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::arm::{Sorted, summarise};
 use super::examples::by_example;
+use super::extension::extension;
 use super::verdict::Evidence;
-use super::{ArmSummary, ExampleComparison, Measured, Missing, Refusal, RunResult, StudyResults, Verdict};
+use super::{ArmSummary, ExampleComparison, Extension, Measured, Missing, Refusal, RunResult, StudyResults, Verdict};
 use crate::plan::file::{Contrast, PrimaryMetric};
 use crate::seed::Purpose;
 use crate::stats::{self, Degenerate, Estimate, Friedman, PairedT};
@@ -31,6 +33,8 @@ pub struct Comparison {
     /// All arms at once, over the seeds that every arm has.
     pub friedman: Measured<Friedman>,
     pub reach: Reach,
+    /// Set if the seeds were changed when results could be seen already.
+    pub extension: Option<Extension>,
 }
 
 /// What an exact test could show at best in this design.
@@ -109,9 +113,8 @@ pub fn compare(input: &StudyResults) -> Comparison {
     let mut seeds = study.seeds.clone();
     seeds.sort_unstable();
     seeds.dedup();
-    let mut contrasts: Vec<ContrastResult> =
-        input.contrasts.iter().map(|contrast| contrast_result(input, contrast, &seeds)).collect();
-    judge(&mut contrasts, study.alpha, study.delta);
+    let mut contrasts = judged(input, &seeds);
+    contrasts.par_iter_mut().for_each(|contrast| contrast.examples = examples(input, contrast));
     Comparison {
         metric: study.primary_metric,
         alpha: study.alpha,
@@ -122,9 +125,33 @@ pub fn compare(input: &StudyResults) -> Comparison {
             smallest_p: stats::smallest_reachable_p(seeds.len(), input.contrasts.len()),
             seeds_needed: stats::pairs_to_reach(study.alpha, input.contrasts.len()).ok(),
         },
+        extension: extension(input),
         seeds,
         contrasts,
     }
+}
+
+/// The declared contrasts over these seeds, tested and judged as a family, without the image-by-image part.
+pub(super) fn judged(input: &StudyResults, seeds: &[u64]) -> Vec<ContrastResult> {
+    let mut contrasts: Vec<ContrastResult> =
+        input.contrasts.par_iter().map(|contrast| contrast_result(input, contrast, seeds)).collect();
+    judge(&mut contrasts, input.study.alpha, input.study.delta);
+    contrasts
+}
+
+/// The contrast image by image, over the pairs that count.
+fn examples(input: &StudyResults, result: &ContrastResult) -> Option<ExampleComparison> {
+    result.effect.as_ref()?;
+    let Contrast { treatment, control } = &result.contrast;
+    let run = |name: &str, seed: u64| {
+        let arm = input.arms.iter().find(|arm| arm.name == name)?;
+        arm.runs.iter().find(|run| run.seed == seed)
+    };
+    let runs: Vec<(&RunResult, &RunResult)> =
+        result.pairs.iter().filter_map(|pair| Some((run(treatment, pair.seed)?, run(control, pair.seed)?))).collect();
+    let label = format!("{treatment}-{control}");
+    let mut rng = input.study.seed.stream(Purpose::Bootstrap { contrast: &label }, 0);
+    by_example(&runs, 1.0 - input.study.alpha, &mut rng)
 }
 
 fn contrast_result(input: &StudyResults, contrast: &Contrast, seeds: &[u64]) -> ContrastResult {
@@ -147,25 +174,21 @@ fn contrast_result(input: &StudyResults, contrast: &Contrast, seeds: &[u64]) -> 
             return result;
         }
     };
-    let mut runs: Vec<(&RunResult, &RunResult)> = Vec::new();
-    for seed in seeds {
-        match (treatment.runs.get(seed), control.runs.get(seed)) {
-            (Some(t), Some(c)) => runs.push((t, c)),
+    let mismatch = |seed| input.conduct.mismatches.iter().find(|m| m.contrast == *contrast && m.seed == seed);
+    for &seed in seeds {
+        match (treatment.runs.get(&seed), control.runs.get(&seed), mismatch(seed)) {
+            (Some(t), Some(c), None) => result.pairs.push(Pair { seed, treatment: t.value, control: c.value }),
+            (Some(_), Some(_), Some(broken)) => result.missing.push(Missing { seed, reason: broken.reason.clone() }),
             _ => {
-                result
-                    .missing
-                    .push(Missing { seed: *seed, reason: why_missing(contrast, &treatment, &control, *seed) });
+                let reason = why_missing(contrast, &treatment, &control, seed);
+                result.missing.push(Missing { seed, reason });
             }
         }
     }
-    result.pairs = runs.iter().map(|(t, c)| Pair { seed: t.seed, treatment: t.value, control: c.value }).collect();
     if let Ok(effect) = effect(&result.pairs, input) {
-        let label = format!("{}-{}", contrast.treatment, contrast.control);
-        let mut rng = input.study.seed.stream(Purpose::Bootstrap { contrast: &label }, 0);
-        result.examples = by_example(&runs, 1.0 - input.study.alpha, &mut rng);
         result.effect = Some(effect);
     } else {
-        let reason = Refusal::TooFewPairs { have: runs.len(), planned: seeds.len() };
+        let reason = Refusal::TooFewPairs { have: result.pairs.len(), planned: seeds.len() };
         result.verdict = Verdict::Refused { reason };
     }
     result

@@ -13,6 +13,35 @@ pub struct StudyResults {
     pub contrasts: Vec<Contrast>,
     /// In the order of the experiment file.
     pub arms: Vec<ArmResults>,
+    pub conduct: Conduct,
+}
+
+/// What happened while the runs were made and changes how they may be read. The default: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conduct {
+    /// Set if results could be seen before the study's seeds were what they are now.
+    pub looked: Option<Looked>,
+    /// Runs of one seed that are no pair.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// The seeds as they were when a contrast could first be looked at: two of its pairs were complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// Seeds of the study that were declared by then, sorted.
+    pub planned: Vec<u64>,
+    /// Seeds of the study that were declared later, sorted.
+    pub added: Vec<u64>,
+    /// Seeds that were declared by then, and are not the study's any more, sorted.
+    pub dropped: Vec<u64>,
+}
+
+/// Two runs that share a seed and not what pairs them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    pub contrast: Contrast,
+    pub seed: u64,
+    pub reason: String,
 }
 
 /// The runs of one arm.

@@ -44,6 +44,7 @@ fn specification() -> StudyResults {
         study: study(5),
         contrasts: vec![contrast("b", "a"), contrast("c", "a"), contrast("c", "b")],
         arms: vec![arm("a", &A), arm("b", &B), arm("c", &C)],
+        conduct: Conduct::default(),
     }
 }
 
@@ -127,6 +128,7 @@ fn an_arm_that_is_its_control_in_everything_is_equivalent_to_it() {
         study: study(5),
         contrasts: vec![contrast("same", "a")],
         arms: vec![arm("a", &A), arm("same", &A)],
+        conduct: Conduct::default(),
     };
     let result = &compare(&input).contrasts[0];
     assert_eq!(result.verdict, Verdict::Equivalent { delta: 0.01 });
@@ -141,6 +143,7 @@ fn a_real_difference_inside_the_margin_is_said_to_be_so() {
         study: study(5),
         contrasts: vec![contrast("t", "a")],
         arms: vec![arm("a", &A), arm("t", &shifted)],
+        conduct: Conduct::default(),
     };
     let expected = Verdict::Different { direction: Direction::Better, within_margin: true };
     assert_eq!(compare(&input).contrasts[0].verdict, expected);

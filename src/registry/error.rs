@@ -49,6 +49,8 @@ pub enum RegistryError {
     AmbiguousRun { name: String, candidates: Vec<String> },
     #[error("there is no study `{name}`{}", did_you_mean(nearest))]
     UnknownStudy { name: String, nearest: Vec<String> },
+    #[error("`{name}` begins the digests of several plans: {}", candidates.join(", "))]
+    AmbiguousPlan { name: String, candidates: Vec<String> },
     #[error("`{0}` is not the name of a study: expected lower-case letters, digits and hyphens")]
     StudyName(String),
 

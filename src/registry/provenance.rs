@@ -47,6 +47,9 @@ pub struct GitState {
 pub struct ExperimentSource {
     pub path: String,
     pub digest: Digest,
+    /// Seeds that the file itself declares, whatever the command line chose of them; empty in older records.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
 }
 
 /// What only the caller knows of a run's making.

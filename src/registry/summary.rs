@@ -31,6 +31,8 @@ pub struct RunSummary {
     pub attempt: u32,
     pub trial_key: Digest,
     pub plan: Digest,
+    /// Digest of the division of the data.
+    pub split: Digest,
     pub protocol: Protocol,
     pub synthetic: bool,
     pub created_at: String,
@@ -202,6 +204,7 @@ fn summary_of(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
         attempt: row.get("attempt")?,
         trial_key: row.get("trial_key")?,
         plan: row.get("plan")?,
+        split: row.get("split")?,
         protocol: row.get::<_, Name<Protocol>>("protocol")?.0,
         synthetic: row.get("synthetic")?,
         created_at: row.get("created_at")?,

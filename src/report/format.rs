@@ -39,12 +39,16 @@ pub enum ReportError {
     Table { table: String, source: csv::Error },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("there is no report in {}: write it with `augtrial report`", path.display())]
+    NoReport { path: PathBuf },
     #[error("{} exists and is not a report; name another folder", path.display())]
     NotAReport { path: PathBuf },
 }
 
 /// The file by which a folder is known to be a report.
-const MAIN_FILE: &str = "report.md";
+pub(super) const MAIN_FILE: &str = "report.md";
 
 /// Renders all formats into a temporary folder beside `folder`, then puts it in place of what was there: a reader never
 /// meets half a report.
@@ -55,10 +59,7 @@ pub fn write_report(view: &StudyView, folder: &Path) -> Result<(), ReportError> 
     if folder.exists() && !folder.join(MAIN_FILE).exists() && !is_empty(folder) {
         return Err(ReportError::NotAReport { path: folder.to_owned() });
     }
-    let mut files = Vec::new();
-    for format in FORMATS {
-        files.extend(format.files(view)?);
-    }
+    let files = render(view)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -75,6 +76,18 @@ pub fn write_report(view: &StudyView, folder: &Path) -> Result<(), ReportError> 
         fs::rename(folder, temporary.path().join("old")).map_err(failed(folder))?;
     }
     fs::rename(&fresh, folder).map_err(failed(folder))
+}
+
+/// Every file of the report, in memory.
+///
+/// # Errors
+/// If a format fails.
+pub(super) fn render(view: &StudyView) -> Result<Vec<ReportFile>, ReportError> {
+    let mut files = Vec::new();
+    for format in FORMATS {
+        files.extend(format.files(view)?);
+    }
+    Ok(files)
 }
 
 fn is_empty(folder: &Path) -> bool {

@@ -3,6 +3,7 @@
 //! [`StudyView::new`] decides what is said; the formats in [`FORMATS`] decide only how it looks. A format never computes a
 //! statistic, and none reads a clock: the same view gives the same bytes.
 
+mod conduct;
 mod curves;
 mod figures;
 mod format;
@@ -11,14 +12,17 @@ mod numbers;
 mod record;
 mod sentences;
 mod tables;
+mod verify;
 mod view;
 
+pub use conduct::{answers, banner, seed_list};
 pub use curves::{Curve, CurvePoint, Measure, SeedLine, XAxis};
 pub use figures::{Cell, Figures, contact_sheet};
 pub use format::{FORMATS, ReportError, ReportFile, ReportFormat, write_report};
 pub use markdown::Markdown;
 pub use record::{ArmRecord, Fact, PartRecord, RunRecord, StudyRecord};
 pub use tables::Tables;
+pub use verify::{Verification, verify_report};
 pub use view::{
     ArmFlow, ArmView, BannerFact, Budget, ClassRow, ClassTable, Confusion, DataView, PartColumn, StudyView,
 };

@@ -1,5 +1,6 @@
 //! The words of a report: the answer to each contrast, the banner, and the methods paragraph.
 
+use super::conduct;
 use super::numbers::{p_phrase, percent, plural, points};
 use super::view::BannerFact;
 use crate::compare::{Comparison, ContrastResult, Direction, Effect, Verdict};
@@ -44,6 +45,7 @@ impl BannerFact {
                     plural(*runs, "run")
                 )
             }
+            Self::ChangedAfterLooking { seeds } => conduct::warning(seeds),
         }
     }
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::conduct::{answers, banner};
 use super::curves::{Curve, curves};
 use super::record::{ArmRecord, Fact, RunRecord, StudyRecord};
 use super::sentences;
-use crate::compare::{Comparison, compare};
+use crate::compare::{Comparison, Looked, compare};
 use crate::data::manifest::LeftOut;
 use crate::events::Split;
 use crate::plan::arm::Role;
-use crate::plan::dataset::Protocol;
 
 /// A study, ready to be rendered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +47,8 @@ pub enum BannerFact {
     MissingTrials { missing: usize, planned: usize },
     /// Runs whose seed was not declared; they count for nothing.
     UndeclaredRuns { runs: usize },
+    /// The seeds were changed when results could be seen.
+    ChangedAfterLooking { seeds: Looked },
 }
 
 /// The data set as read, and how it was divided.
@@ -140,13 +142,12 @@ impl StudyView {
         let metric = sentences::metric_name(plan.study.primary_metric);
         let level = 1.0 - plan.study.alpha;
         let mark = sentences::mark(plan.study.protocol);
-        let answer = |contrast| sentences::answer(contrast, &comparison, metric) + mark;
         Self {
             name: plan.study.name.clone(),
             title: plan.study.title.clone().unwrap_or_else(|| plan.study.name.clone()),
             question: plan.study.question.clone(),
-            banner: banner(record, &comparison),
-            answers: comparison.contrasts.iter().map(answer).collect(),
+            banner: banner(&comparison, record.manifest.synthetic, plan.study.protocol),
+            answers: answers(&comparison, plan.study.protocol),
             mark,
             metric: metric.to_owned(),
             data: data_view(record),
@@ -156,19 +157,6 @@ impl StudyView {
             comparison,
         }
     }
-}
-
-fn banner(record: &StudyRecord, comparison: &Comparison) -> Vec<BannerFact> {
-    let missing = comparison.arms.iter().map(|arm| arm.missing.len()).sum();
-    let planned = comparison.arms.len() * comparison.seeds.len();
-    let undeclared = comparison.arms.iter().map(|arm| arm.undeclared.len()).sum();
-    let facts = [
-        (record.manifest.synthetic, BannerFact::SyntheticData),
-        (record.plan.study.protocol == Protocol::AsPublished, BannerFact::AsPublished),
-        (missing > 0, BannerFact::MissingTrials { missing, planned }),
-        (undeclared > 0, BannerFact::UndeclaredRuns { runs: undeclared }),
-    ];
-    facts.into_iter().filter(|(holds, _)| *holds).map(|(_, fact)| fact).collect()
 }
 
 fn data_view(record: &StudyRecord) -> DataView {

@@ -36,23 +36,33 @@ pub fn crossed_bootstrap(
         }
     }
     let point = mean(&table.concat())?;
-    let mut means: Vec<f64> = (0..resamples).map(|_| resampled_mean(table, images, rng)).collect();
+    let rows: Vec<Vec<(usize, f64)>> = table.iter().map(|row| nonzero(row)).collect();
+    let mut means: Vec<f64> = (0..resamples).map(|_| resampled_mean(&rows, images, rng)).collect();
     means.sort_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
     Ok(Estimate { point, interval: (quantile(&means, tail), quantile(&means, 1.0 - tail)), level })
 }
 
-fn resampled_mean(table: &[Vec<f64>], images: usize, rng: &mut Stream) -> f64 {
+/// The cells that add to a sum, with their columns: two classifiers agree on most images.
+fn nonzero(row: &[f64]) -> Vec<(usize, f64)> {
+    row.iter().copied().enumerate().filter(|(_, value)| *value != 0.0).collect()
+}
+
+/// Draws images and then seeds; each row drawn is summed once and counted as often as it was drawn.
+fn resampled_mean(rows: &[Vec<(usize, f64)>], images: usize, rng: &mut Stream) -> f64 {
     let mut weights = vec![0_u32; images];
     for _ in 0..images {
         weights[rng.random_range(0..images)] += 1;
     }
-    let mut sum = 0.0;
-    for _ in 0..table.len() {
-        let row = &table[rng.random_range(0..table.len())];
-        sum += row.iter().zip(&weights).map(|(value, weight)| value * f64::from(*weight)).sum::<f64>();
+    let mut draws = vec![0_u32; rows.len()];
+    for _ in 0..rows.len() {
+        draws[rng.random_range(0..rows.len())] += 1;
     }
-    sum / (table.len() * images) as f64
+    let weighted =
+        |row: &[(usize, f64)]| row.iter().map(|&(image, value)| value * f64::from(weights[image])).sum::<f64>();
+    let drawn = rows.iter().zip(&draws).filter(|(_, times)| **times > 0);
+    let sum: f64 = drawn.map(|(row, times)| f64::from(*times) * weighted(row)).sum();
+    sum / (rows.len() * images) as f64
 }
 
 /// Linear interpolation between order statistics (type 7 of Hyndman and Fan 1996).

@@ -16,7 +16,7 @@ mod proportion;
 
 pub use agreement::{Friedman, friedman, pearson_r};
 pub use bootstrap::crossed_bootstrap;
-pub use describe::{interquartile_mean, mean, mean_interval, median, sd, standard_error};
+pub use describe::{interquartile_mean, mean, mean_interval, median, sd, sd_interval, standard_error};
 pub use effect::{a12, cohen_dz, hedges_gz, paired_wins};
 pub use exact::{MAX_SIGN_FLIP_PAIRS, exact_floor, sign_flip_p, wilcoxon_p};
 pub use family::{holm, pairs_to_reach, smallest_reachable_p};

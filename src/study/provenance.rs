@@ -10,6 +10,9 @@ use crate::plan::classifier::Device;
 use crate::registry::{ExperimentSource, Making, Provenance};
 use crate::train::Setup;
 
+/// How `--seeds` is recorded among the overrides.
+const SEEDS_OVERRIDE: &str = "study.seeds=";
+
 /// What trains in this build, as label and value, for people.
 #[must_use]
 pub fn training_setup() -> Vec<[String; 2]> {
@@ -30,7 +33,8 @@ pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Resul
     let experiment = context.experiment.map(|path| {
         let read = |source| StudyError::Read { path: path.to_owned(), source };
         let digest = Digest::of_file(path).map_err(read)?;
-        Ok::<_, StudyError>(ExperimentSource { path: path.display().to_string(), digest })
+        let seeds = declared_seeds(path, context.overrides);
+        Ok::<_, StudyError>(ExperimentSource { path: path.display().to_string(), digest, seeds })
     });
     let making = Making {
         backend: BTreeMap::from([
@@ -49,4 +53,11 @@ pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Resul
     };
     let here = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
     Ok(Provenance::collect(making, &here))
+}
+
+/// Seeds of the experiment file itself: a run of some of them is not a declaration of fewer. None if the file cannot be
+/// read as it was any more.
+fn declared_seeds(path: &Path, overrides: &[String]) -> Vec<u64> {
+    let others: Vec<String> = overrides.iter().filter(|set| !set.starts_with(SEEDS_OVERRIDE)).cloned().collect();
+    Plan::load(path, &others).map(|plan| plan.study.seeds).unwrap_or_default()
 }

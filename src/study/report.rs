@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::results::{balanced, why_excluded};
 use super::sheet::{ArmSheet, StudySheet};
 use super::{StudyError, Workspace};
-use crate::compare::{ArmResults, Comparison, Excluded, RunResult, StudyResults, compare};
+use crate::compare::{ArmResults, Excluded, RunResult, StudyResults};
 use crate::data::audit::{Duplicate, DuplicateSet};
 use crate::data::manifest::LeftOut;
 use crate::digest::Digest;
@@ -12,8 +13,10 @@ use crate::events::Prediction;
 use crate::plan::Plan;
 use crate::plan::dataset::Protocol;
 use crate::plan::file::PrimaryMetric;
-use crate::registry::{Provenance, Registry, RunRecord as Recorded, Status};
-use crate::report::{ArmRecord, Fact, PartRecord, RunRecord, StudyRecord, StudyView, write_report};
+use crate::registry::{Provenance, Registry, RunRecord as Recorded};
+use crate::report::{
+    ArmRecord, Fact, PartRecord, RunRecord, StudyRecord, StudyView, Verification, verify_report, write_report,
+};
 
 /// Writes the report of a study as far as it was run, and says where.
 ///
@@ -26,12 +29,13 @@ pub fn write_report_of(plan: &Plan, registry: &Registry, workspace: &Workspace) 
     Ok(folder.join("report.md"))
 }
 
-/// Compares the arms of a study as far as it was run.
+/// Makes the report of a study again in memory, and says how the one on disk differs.
 ///
 /// # Errors
-/// As [`write_report_of`].
-pub fn comparison_of(plan: &Plan, registry: &Registry) -> Result<Comparison, StudyError> {
-    Ok(compare(&record(plan, registry)?.results))
+/// As [`write_report_of`]; also if there is no report.
+pub fn verify_report_of(plan: &Plan, registry: &Registry, workspace: &Workspace) -> Result<Verification, StudyError> {
+    let record = record(plan, registry)?;
+    Ok(verify_report(&StudyView::new(&record), &workspace.reports.join(&plan.study.name))?)
 }
 
 /// Everything recorded of a study under this plan.
@@ -63,6 +67,7 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
             runs: trials.into_iter().filter_map(Cell::into_run).collect(),
         });
     }
+    let conduct = super::conduct::of_sheet(plan, registry, &sheet)?;
     Ok(StudyRecord {
         plan: plan.clone(),
         parts: sheet.parts.iter().map(|p| PartRecord { split: p.split, counts: p.counts.clone() }).collect(),
@@ -72,7 +77,7 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
         provenance: facts(plan, &sheet, provenance.as_ref()),
         manifest: sheet.manifest,
         arms,
-        results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results },
+        results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results, conduct },
     })
 }
 
@@ -100,13 +105,7 @@ fn cell(registry: &Registry, seed: u64, key: Option<Digest>) -> Result<Cell, Stu
         return Ok(Cell { seed, run: Some((recorded, predictions)), reason: String::new() });
     }
     let state = registry.trial_state(&key)?;
-    let reason = match (state.failed.last().map(|run| &run.status), state.running, state.resumable) {
-        (Some(Status::Failed { reason }), ..) => format!("failed: {reason}"),
-        (_, Some(run), _) => format!("run {run} is not finished"),
-        (_, None, Some(run)) => format!("run {run} was interrupted"),
-        _ => "not run".to_owned(),
-    };
-    Ok(Cell { seed, run: None, reason })
+    Ok(Cell { seed, run: None, reason: why_excluded(&state) })
 }
 
 impl Cell {
@@ -115,7 +114,7 @@ impl Cell {
         let top1 = run.state.test.as_ref()?.top1;
         let value = match plan.study.primary_metric {
             PrimaryMetric::Top1 => top1,
-            PrimaryMetric::BalancedTop1 => balanced(predictions),
+            PrimaryMetric::BalancedTop1 => balanced(predictions.iter().map(|p| (p.label, p.predicted))),
         };
         // Under the as-published protocol every arm has test images of its own, and they cannot be paired.
         let paired = plan.study.protocol == Protocol::LeakFree;
@@ -157,17 +156,6 @@ fn contradicting(sheet: &StudySheet) -> Vec<LeftOut> {
         class: None,
     };
     sheet.duplicates.contradicting().map(left_out).collect()
-}
-
-/// Mean of the recalls of the classes that have test images.
-fn balanced(predictions: &[Prediction]) -> f64 {
-    let mut classes = std::collections::BTreeMap::<u32, (u64, u64)>::new();
-    for prediction in predictions {
-        let (right, all) = classes.entry(prediction.label).or_default();
-        *right += u64::from(prediction.label == prediction.predicted);
-        *all += 1;
-    }
-    classes.values().map(|&(right, all)| right as f64 / all as f64).sum::<f64>() / classes.len().max(1) as f64
 }
 
 fn facts(plan: &Plan, sheet: &StudySheet, run: Option<&Recorded>) -> Vec<Fact> {

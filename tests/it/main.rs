@@ -1,6 +1,8 @@
 //! Everything that crosses modules, as one binary.
 
 #[cfg(feature = "torch")]
+mod compare;
+#[cfg(feature = "torch")]
 mod diffusion;
 #[cfg(feature = "torch")]
 mod diffusion_speed;
@@ -9,6 +11,7 @@ mod experiments;
 #[cfg(feature = "torch")]
 mod interruption;
 mod lab;
+mod large;
 mod misuse;
 mod report;
 mod stats;

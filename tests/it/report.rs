@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use augtrial::compare::{ArmResults, Excluded, RunResult, StudyResults};
+use augtrial::compare::{ArmResults, Conduct, Excluded, RunResult, StudyResults};
 use augtrial::data::manifest::{ImageRecord, LeftOut, Manifest};
 use augtrial::digest::Digest;
 use augtrial::events::{EpochMetrics, Prediction, Split, TestResult};
@@ -175,7 +175,12 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
         contradicting: Vec::new(),
         withheld: Vec::new(),
         arms: arm_records,
-        results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results },
+        results: StudyResults {
+            study: plan.study.clone(),
+            contrasts: plan.contrasts.clone(),
+            arms: results,
+            conduct: Conduct::default(),
+        },
         provenance: vec![fact("Commit", "0123abcd"), fact("Finished", "2026-01-31T12:00:00.000Z")],
         plan,
     }

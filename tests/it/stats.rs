@@ -1,5 +1,6 @@
 //! The statistics against scipy and statsmodels; `tests/fixtures/stats/make_fixture.py` made the numbers.
 
+use augtrial::seed::{Purpose, StudySeed};
 use augtrial::stats::{self, Degenerate};
 use serde_json::Value;
 
@@ -45,6 +46,20 @@ fn check_pair(case: &Value) {
         assert_close(&what("low"), got.0, &interval[0], CLOSED_FORM);
         assert_close(&what("high"), got.1, &interval[1], CLOSED_FORM);
     }
+    if let Some(sd) = case.get("sd") {
+        assert_close(&what("sd"), stats::sd(&left).unwrap(), sd, CLOSED_FORM);
+        assert_close(
+            &what("standard error"),
+            stats::standard_error(&left).unwrap(),
+            &case["standard_error"],
+            CLOSED_FORM,
+        );
+    }
+    if let Some(interval) = case.get("sd_interval") {
+        let got = stats::sd_interval(&left, 0.95).unwrap().interval;
+        assert_close(&what("sd low"), got.0, &interval[0], CLOSED_FORM);
+        assert_close(&what("sd high"), got.1, &interval[1], CLOSED_FORM);
+    }
     check_t(&d, &case["t"], what);
 }
 
@@ -89,7 +104,7 @@ fn the_table_of_the_specification_holds() {
 fn paired_statistics_agree_with_scipy_and_statsmodels() {
     let fixture = fixture();
     let cases = fixture["pairs"].as_array().unwrap();
-    assert!(cases.len() > 150);
+    assert!(cases.len() > 300);
     cases.iter().for_each(check_pair);
 }
 
@@ -130,5 +145,32 @@ fn tests_of_counts_and_ranks_agree_with_scipy_and_statsmodels() {
         let got = stats::wilson_interval(case["k"].as_u64().unwrap(), case["n"].as_u64().unwrap(), 0.95).unwrap();
         assert_close(&case.to_string(), got.interval.0, &case["interval"][0], CLOSED_FORM);
         assert_close(&case.to_string(), got.interval.1, &case["interval"][1], CLOSED_FORM);
+    }
+}
+
+#[test]
+fn the_bootstrap_over_seeds_and_images_agrees_with_numpy() {
+    // Both sides draw: 20,000 resamples here place a bound within a twentieth of the interval's width.
+    let fixture = fixture();
+    for case in fixture["crossed"].as_array().unwrap() {
+        let table: Vec<Vec<f64>> = case["table"].as_array().unwrap().iter().map(list).collect();
+        let mut rng = StudySeed(1).stream(Purpose::Bootstrap { contrast: "fixture" }, 0);
+        let got = stats::crossed_bootstrap(&table, 20_000, 0.95, &mut rng).unwrap();
+        assert_close("point", got.point, &case["point"], CLOSED_FORM);
+        let want = list(&case["interval"]);
+        let slack = (want[1] - want[0]) / 20.0;
+        assert!(
+            (got.interval.0 - want[0]).abs() < slack && (got.interval.1 - want[1]).abs() < slack,
+            "{got:?}, {want:?}"
+        );
+    }
+}
+
+#[test]
+fn noethers_sample_sizes_agree_with_the_closed_form() {
+    let fixture = fixture();
+    for case in fixture["noether"].as_array().unwrap() {
+        let got = stats::noether_n(number(&case["p"]), number(&case["alpha"]), number(&case["beta"])).unwrap();
+        assert_eq!(got, case["n"].as_u64().unwrap(), "{case}");
     }
 }

@@ -10,6 +10,7 @@ mod dots;
 mod style;
 
 use plotters::prelude::*;
+use rayon::prelude::*;
 
 pub use self::contact_sheet::{Cell, contact_sheet};
 
@@ -110,15 +111,15 @@ impl ReportFormat for Figures {
     }
 
     fn files(&self, view: &StudyView) -> Result<Vec<ReportFile>, ReportError> {
-        let mut files = Vec::new();
-        for figure in figures(view) {
+        // Each figure is drawn alone, and all are put in their order again.
+        let drawn = figures(view).into_par_iter().map(|figure| {
             let failed =
                 |error: FigureError| ReportError::Figure { figure: figure.name.clone(), reason: error.to_string() };
             let png = canvas::png(figure.size, |canvas| figure.draw(view, canvas)).map_err(failed)?;
             let svg = canvas::svg(figure.size, |canvas| figure.draw(view, canvas)).map_err(failed)?;
-            files.push(ReportFile { path: format!("figures/{}.png", figure.name), bytes: png });
-            files.push(ReportFile { path: format!("figures/{}.svg", figure.name), bytes: svg.into_bytes() });
-        }
-        Ok(files)
+            let file = |ending, bytes| ReportFile { path: format!("figures/{}.{ending}", figure.name), bytes };
+            Ok([file("png", png), file("svg", svg.into_bytes())])
+        });
+        Ok(drawn.collect::<Result<Vec<_>, ReportError>>()?.into_iter().flatten().collect())
     }
 }

@@ -1,0 +1,121 @@
+//! What must be known before the numbers, and the answers with it: missing trials, the protocol, seeds changed after looking.
+
+use super::numbers::{p_phrase, plural, points};
+use super::sentences::{answer, mark, metric_name};
+use super::view::BannerFact;
+use crate::compare::{Comparison, Direction, Extension, Looked, PlannedAlone, Verdict};
+use crate::plan::dataset::Protocol;
+
+/// What qualifies every number of a comparison.
+#[must_use]
+pub fn banner(comparison: &Comparison, synthetic: bool, protocol: Protocol) -> Vec<BannerFact> {
+    let missing = comparison.arms.iter().map(|arm| arm.missing.len()).sum();
+    let planned = comparison.arms.len() * comparison.seeds.len();
+    let undeclared = comparison.arms.iter().map(|arm| arm.undeclared.len()).sum();
+    let facts = [
+        (synthetic, BannerFact::SyntheticData),
+        (protocol == Protocol::AsPublished, BannerFact::AsPublished),
+        (missing > 0, BannerFact::MissingTrials { missing, planned }),
+        (undeclared > 0, BannerFact::UndeclaredRuns { runs: undeclared }),
+    ];
+    let changed = comparison.extension.as_ref();
+    let changed = changed.map(|extension| BannerFact::ChangedAfterLooking { seeds: extension.seeds.clone() });
+    facts.into_iter().filter(|(holds, _)| *holds).map(|(_, fact)| fact).chain(changed).collect()
+}
+
+/// One sentence per contrast, in the order declared; beside it what the seeds planned at first say alone, if there are more.
+#[must_use]
+pub fn answers(comparison: &Comparison, protocol: Protocol) -> Vec<String> {
+    let metric = metric_name(comparison.metric);
+    let sentences = comparison.contrasts.iter().enumerate().map(|(index, contrast)| {
+        let alone =
+            comparison.extension.as_ref().map_or_else(String::new, |extension| alone(extension, index, comparison));
+        answer(contrast, comparison, metric) + &alone + mark(protocol)
+    });
+    sentences.collect()
+}
+
+/// What a reader must know of seeds that were changed when results could be seen.
+pub(super) fn warning(seeds: &Looked) -> String {
+    let Looked { planned, added, dropped } = seeds;
+    let mut changes = Vec::new();
+    if !added.is_empty() {
+        changes.push(format!("{} ({}) added", plural(added.len(), "seed"), seed_list(added)));
+    }
+    if !dropped.is_empty() {
+        changes.push(format!("{} ({}) planned and left out", plural(dropped.len(), "seed"), seed_list(dropped)));
+    }
+    format!(
+        "Changed after looking. {} when results of the planned seeds ({}) could be seen. If what was seen decided this, \
+         alpha is no longer exact: a difference is found by chance more often than alpha says, and the intervals cover less \
+         often than they say. Read them as description; a confirmation needs a new study.",
+        changes.join(", "),
+        seed_list(planned)
+    )
+}
+
+/// A contrast over the planned seeds only; nothing to add where no seed was added.
+fn alone(extension: &Extension, index: usize, comparison: &Comparison) -> String {
+    if extension.seeds.added.is_empty() {
+        return String::new();
+    }
+    let planned = seed_list(&extension.seeds.planned);
+    match extension.planned_alone.get(index) {
+        Some(PlannedAlone { difference: Some(difference), holm_p: Some(p), verdict, pairs, .. }) => format!(
+            " The planned seeds alone ({planned}): {}; difference {} points, {:.0} % interval {} to {}; {}; {}.",
+            short_verdict(verdict),
+            points(difference.point),
+            100.0 * (1.0 - comparison.alpha),
+            points(difference.interval.0),
+            points(difference.interval.1),
+            p_phrase("Holm-adjusted p", *p),
+            plural(*pairs, "pair"),
+        ),
+        _ => format!(" The planned seeds alone ({planned}): no answer."),
+    }
+}
+
+fn short_verdict(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Different { direction: Direction::Better, .. } => "higher",
+        Verdict::Different { direction: Direction::Worse, .. } => "lower",
+        Verdict::Equivalent { .. } => "equivalent",
+        Verdict::Inconclusive { .. } => "inconclusive",
+        Verdict::Refused { .. } => "no answer",
+    }
+}
+
+/// Sorted seeds, runs of them by their ends: `1-5, 8`.
+#[must_use]
+pub fn seed_list(seeds: &[u64]) -> String {
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for &seed in seeds {
+        match spans.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(seed) => *last = seed,
+            _ => spans.push((seed, seed)),
+        }
+    }
+    let span = |(first, last): &(u64, u64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    spans.iter().map(span).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_listed_by_the_ends_of_their_runs() {
+        assert_eq!(seed_list(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
+        assert_eq!(seed_list(&[]), "");
+        assert_eq!(seed_list(&[u64::MAX - 1, u64::MAX]), format!("{}-{}", u64::MAX - 1, u64::MAX));
+    }
+
+    #[test]
+    fn a_change_after_looking_says_what_changed_and_how_to_read_it() {
+        let text = warning(&Looked { planned: vec![1, 2, 3], added: vec![4, 5], dropped: vec![] });
+        assert!(text.starts_with("Changed after looking. 2 seeds (4-5) added when results"), "{text}");
+        assert!(text.contains("planned seeds (1-3)") && text.contains("alpha is no longer exact"), "{text}");
+        let text = warning(&Looked { planned: vec![1, 2], added: vec![], dropped: vec![3] });
+        assert!(text.contains("1 seed (3) planned and left out"), "{text}");
+    }
+}
