@@ -13,6 +13,7 @@ pub mod diagnostic;
 pub mod diffusion;
 pub mod digest;
 pub mod events;
+pub mod export;
 pub mod plan;
 pub mod progress;
 pub mod registry;

@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("augment", &["data", "diffusion", "plan", "seed", "digest"]),
     ("train", &["data", "augment", "plan", "events", "seed", "digest", "clock"]),
     ("registry", &["plan", "events", "digest", "clock", "diagnostic"]),
+    // What is recorded, for other tools: it reads the registry and nothing else decides what is told.
+    ("export", &["registry", "events", "plan", "digest"]),
     ("compare", &["plan", "stats", "seed"]),
     ("report", &["compare", "stats", "plan", "data", "events", "seed", "digest"]),
     (
@@ -44,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "export",
             "study",
             "progress",
             "report",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::data::ingest::IngestError;
 use crate::data::render::RenderError;
+use crate::export::ExportError;
 use crate::plan::PlanError;
 use crate::registry::RegistryError;
 use crate::study::StudyError;
@@ -20,6 +21,8 @@ pub enum CliError {
     Study(#[from] StudyError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("cannot read the data set")]
     Data(#[from] IngestError),
     #[error("{0}")]
@@ -57,14 +60,16 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::Arguments(_) => EXPERIMENT,
+            Self::Plan(_) | Self::Arguments(_) | Self::Export(ExportError::Uri { .. } | ExportError::Tls { .. }) => {
+                EXPERIMENT
+            }
             Self::Study(error) => study_code(error),
-            Self::Registry(_) => REGISTRY,
+            Self::Registry(_) | Self::Export(ExportError::Registry(_)) => REGISTRY,
             Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } => DATA,
             #[cfg(feature = "torch")]
             Self::Editor(_) | Self::Bundle(_) => DATA,
             Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
-            Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
+            Self::Export(_) | Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
         }
     }
 }

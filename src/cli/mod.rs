@@ -7,6 +7,7 @@ mod doctor;
 #[cfg(feature = "torch")]
 mod edit;
 mod error;
+mod export;
 mod init;
 #[cfg(feature = "torch")]
 mod model;
@@ -37,6 +38,7 @@ impl Cli {
             Command::Plan(args) => plan::plan(&args, &global),
             Command::Run(args) => run::run(&args, &global),
             Command::Runs(args) => runs::runs(args, &global),
+            Command::Export(args) => export::export(&args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),
             Command::Report(args) => report::report(&args, &global),
             #[cfg(feature = "torch")]

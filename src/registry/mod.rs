@@ -2,12 +2,11 @@
 
 mod diff;
 mod error;
-mod export;
 mod files;
 mod folder;
-mod frame;
 mod id;
 mod index;
+mod look;
 mod names;
 mod provenance;
 mod query;
@@ -19,11 +18,11 @@ mod study;
 mod summary;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use diff::{Difference, MetricPair, RunDiff};
 pub use error::RegistryError;
-pub use export::{Export, ExportFormat, ParseExportError};
+pub(crate) use files::replace_file;
 pub use id::{ParseRunIdError, RunId};
 pub use provenance::{ExperimentSource, GitState, Making, Provenance};
 pub use record::{Done, Header, RECORD_FORMAT, RunState, SetDigests, Status};
