@@ -19,6 +19,7 @@ pub mod progress;
 pub mod registry;
 pub mod report;
 pub mod seed;
+pub mod serve;
 pub mod stats;
 pub mod study;
 #[cfg(feature = "torch")]

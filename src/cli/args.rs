@@ -57,6 +57,8 @@ pub(super) enum Command {
     /// Look into a model bundle, or check it.
     #[cfg(feature = "torch")]
     Model(super::model::ModelArgs),
+    /// Show studies, running trials, curves and reports in the browser, on this machine only.
+    Serve(ServeArgs),
     /// Say what this machine and this build can do.
     Doctor,
     /// Print shell completions.
@@ -246,6 +248,13 @@ pub(super) enum DatasetCommand {
 pub(super) struct ReportArgs {
     /// The study's name, or its experiment file.
     pub(super) study: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Port of 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 8642)]
+    pub(super) port: u16,
 }
 
 #[derive(Debug, Args)]

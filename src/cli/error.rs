@@ -8,6 +8,7 @@ use crate::data::render::RenderError;
 use crate::export::ExportError;
 use crate::plan::PlanError;
 use crate::registry::RegistryError;
+use crate::serve::ServeError;
 use crate::study::StudyError;
 
 /// An error of a command.
@@ -23,6 +24,8 @@ pub enum CliError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("cannot read the data set")]
     Data(#[from] IngestError),
     #[error("{0}")]
@@ -69,7 +72,7 @@ impl CliError {
             #[cfg(feature = "torch")]
             Self::Editor(_) | Self::Bundle(_) => DATA,
             Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
-            Self::Export(_) | Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
+            Self::Export(_) | Self::Serve(_) | Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
         }
     }
 }

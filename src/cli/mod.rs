@@ -16,6 +16,7 @@ mod plan;
 mod report;
 mod run;
 mod runs;
+mod serve;
 mod session;
 mod shell;
 mod table;
@@ -48,6 +49,7 @@ impl Cli {
             }
             #[cfg(feature = "torch")]
             Command::Model(args) => model::model(&args),
+            Command::Serve(args) => serve::serve(&args, &global),
             Command::Doctor => doctor::doctor(&global),
             Command::Completions(args) => shell::completions(&args),
             Command::Man => shell::man(),

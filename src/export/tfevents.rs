@@ -1,16 +1,16 @@
 //! TensorBoard's event files: records with checksums, and the protocol buffers in them.
 //!
-//! Framing: tensorflow/core/lib/io/record_writer.h. Messages, by their field numbers: tensorflow/core/util/event.proto,
-//! tensorflow/core/framework/{summary,tensor,tensor_shape}.proto, tensorboard/plugins/hparams/plugin_data.proto and
-//! google/protobuf/struct.proto. Only the fields that are written here are defined.
+//! Framing: `tensorflow/core/lib/io/record_writer.h`. Messages, by their field numbers: `tensorflow/core/util/event.proto`,
+//! `tensorflow/core/framework/{summary,tensor,tensor_shape}.proto`, `tensorboard/plugins/hparams/plugin_data.proto` and
+//! `google/protobuf/struct.proto`. Only the fields that are written here are defined.
 
 use std::collections::BTreeMap;
 
 use prost::{Message, Oneof};
 
-/// The first event of a file says its version (tensorflow/core/util/events_writer.h).
+/// The first event of a file says its version (`tensorflow/core/util/events_writer.h`).
 pub(super) const FILE_VERSION: &str = "brain.Event:2";
-/// `HParamsPluginData.version` (tensorboard/plugins/hparams/metadata.py).
+/// `HParamsPluginData.version` (`tensorboard/plugins/hparams/metadata.py`).
 pub(super) const HPARAMS_VERSION: i32 = 0;
 pub(super) const HPARAMS_PLUGIN: &str = "hparams";
 pub(super) const SESSION_START_TAG: &str = "_hparams_/session_start_info";
@@ -144,7 +144,7 @@ pub(super) struct SessionEnd {
     pub end_time_secs: f64,
 }
 
-/// `Status` of tensorboard/plugins/hparams/api.proto.
+/// `Status` of `tensorboard/plugins/hparams/api.proto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum SessionStatus {
@@ -171,7 +171,7 @@ pub(super) fn append(file: &mut Vec<u8>, event: &Event) {
     file.extend_from_slice(&masked_crc32c(&data).to_le_bytes());
 }
 
-/// A checksum of data that hold checksums, made safe by a rotation and a constant (tensorflow/tsl/lib/hash/crc32c.h).
+/// A checksum of data that hold checksums, made safe by a rotation and a constant (`tensorflow/tsl/lib/hash/crc32c.h`).
 fn masked_crc32c(data: &[u8]) -> u32 {
     const MASK_DELTA: u32 = 0xa282_ead8;
     crc32c::crc32c(data).rotate_right(15).wrapping_add(MASK_DELTA)
@@ -194,7 +194,12 @@ mod tests {
         let version = Event { what: Some(What::FileVersion(FILE_VERSION.to_owned())), ..Event::default() };
         let mut file = Vec::new();
         append(&mut file, &version);
-        let hex: String = file.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "0f000000000000006d532b091a0d627261696e2e4576656e743a32fc985129");
+        let expected: [&[u8]; 4] = [
+            &[15, 0, 0, 0, 0, 0, 0, 0],
+            &[0x6d, 0x53, 0x2b, 0x09],
+            b"\x1a\x0dbrain.Event:2",
+            &[0xfc, 0x98, 0x51, 0x29],
+        ];
+        assert_eq!(file, expected.concat());
     }
 }

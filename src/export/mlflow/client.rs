@@ -13,7 +13,7 @@ use crate::export::ExportError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of a whole call; a server on a slow disk may take a while over a thousand values.
-const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 /// Longest answer that is read: a page of runs with all their tags stays far below.
 const ANSWER_MAX_BYTES: u64 = 256 << 20;
 /// Longest text of an unexpected answer that is shown, characters.
@@ -208,11 +208,12 @@ impl Client {
     ) -> Result<T, ExportError> {
         let broken_off = |source| ExportError::BrokenOff { uri: self.uri.clone(), call, source: Box::new(source) };
         let mut answer = answer.map_err(|source| match source {
-            ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => self.no_server(source),
+            ureq::Error::ConnectionFailed
+            | ureq::Error::HostNotFound
+            | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => self.no_server(source),
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 self.no_server(error.into())
             }
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => self.no_server(source),
             source => broken_off(source),
         })?;
         let status = answer.status();

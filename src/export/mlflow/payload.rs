@@ -50,7 +50,7 @@ pub(super) struct Payload {
 }
 
 impl Pair {
-    pub fn new(key: &str, value: impl ToString) -> Self {
+    pub fn new(key: &str, value: &(impl ToString + ?Sized)) -> Self {
         Self { key: key.to_owned(), value: value.to_string() }
     }
 }
@@ -89,7 +89,7 @@ impl Payload {
 
     /// The mark of this payload; another one is exported again.
     pub fn mark(&self) -> Pair {
-        Pair::new(EXPORTED_TAG, Digest::of_value("mlflow-v1", self))
+        Pair::new(EXPORTED_TAG, &Digest::of_value("mlflow-v1", self))
     }
 }
 
@@ -105,7 +105,7 @@ fn ended_ms(record: &RunRecord, events: &[RunEvent]) -> Result<Option<i64>, Expo
 fn params(record: &RunRecord) -> Vec<Pair> {
     let header = &record.header;
     let own = format!("arm.{}.", header.arm);
-    let mut params = vec![Pair::new("arm", &header.arm), Pair::new("seed", header.seed)];
+    let mut params = vec![Pair::new("arm", &header.arm), Pair::new("seed", &header.seed)];
     for (path, value) in record.plan_leaves() {
         let path = match path.strip_prefix(&own) {
             Some("name") => continue,
@@ -141,7 +141,7 @@ fn cut(text: &str, max: usize) -> String {
 fn tags(record: &RunRecord) -> Vec<Pair> {
     let RunRecord { header, status, counts, state, provenance, .. } = record;
     let mut tags = vec![
-        Pair::new(RUN_TAG, header.run),
+        Pair::new(RUN_TAG, &header.run),
         Pair::new("augtrial.study", &header.study),
         Pair::new("augtrial.arm", &header.arm),
         Pair::new(
@@ -151,24 +151,24 @@ fn tags(record: &RunRecord) -> Vec<Pair> {
                 Role::Treatment => "treatment",
             },
         ),
-        Pair::new("augtrial.seed", header.seed),
-        Pair::new("augtrial.attempt", header.attempt),
-        Pair::new("augtrial.status", status.name()),
+        Pair::new("augtrial.seed", &header.seed),
+        Pair::new("augtrial.attempt", &header.attempt),
+        Pair::new("augtrial.status", &status.name()),
         Pair::new("augtrial.counts", counts),
-        Pair::new("augtrial.protocol", header.protocol.name()),
-        Pair::new("augtrial.synthetic", header.synthetic),
-        Pair::new("augtrial.trial_key", header.trial_key),
-        Pair::new("augtrial.plan", header.plan),
-        Pair::new("augtrial.set.manifest", header.sets.manifest),
-        Pair::new("augtrial.set.split", header.sets.split),
-        Pair::new("augtrial.set.training", header.sets.training),
-        Pair::new("augtrial.set.validation", header.sets.validation),
-        Pair::new("augtrial.set.test", header.sets.test),
+        Pair::new("augtrial.protocol", &header.protocol.name()),
+        Pair::new("augtrial.synthetic", &header.synthetic),
+        Pair::new("augtrial.trial_key", &header.trial_key),
+        Pair::new("augtrial.plan", &header.plan),
+        Pair::new("augtrial.set.manifest", &header.sets.manifest),
+        Pair::new("augtrial.set.split", &header.sets.split),
+        Pair::new("augtrial.set.training", &header.sets.training),
+        Pair::new("augtrial.set.validation", &header.sets.validation),
+        Pair::new("augtrial.set.test", &header.sets.test),
         Pair::new("augtrial.version", &provenance.augtrial_version),
         Pair::new("augtrial.device", &provenance.device),
-        Pair::new("augtrial.threads", provenance.threads),
+        Pair::new("augtrial.threads", &provenance.threads),
         Pair::new("augtrial.cpu", &provenance.cpu_model),
-        Pair::new("augtrial.test_openings", state.test_openings),
+        Pair::new("augtrial.test_openings", &state.test_openings),
         Pair::new("mlflow.source.name", "augtrial"),
         Pair::new("mlflow.source.type", "LOCAL"),
     ];
@@ -176,13 +176,13 @@ fn tags(record: &RunRecord) -> Vec<Pair> {
         tags.push(Pair::new(&key(&format!("augtrial.backend.{name}")), version));
     }
     if let Some(weights) = state.weights {
-        tags.push(Pair::new("augtrial.weights", weights));
+        tags.push(Pair::new("augtrial.weights", &weights));
     }
     if let Some(git) = &provenance.git {
         tags.push(Pair::new("mlflow.source.git.commit", &git.commit));
     }
     if let Status::Failed { reason } = status {
-        tags.push(Pair::new("augtrial.failure", cut(reason, TAG_MAX)));
+        tags.push(Pair::new("augtrial.failure", &cut(reason, TAG_MAX)));
     }
     tags.retain(|tag| !tag.value.is_empty());
     tags
