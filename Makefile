@@ -7,10 +7,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 AUGTRIAL = $(CARGO) run --quiet --bin augtrial --
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint doc build bench libtorch export-env model test-export
+.PHONY: help study test lint doc build bench libtorch export-env model test-export test-mlflow test-tensorboard
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 study: build ## run experiments/quickstart.toml to a finished report
 	$(AUGTRIAL) run experiments/quickstart.toml
@@ -42,6 +42,17 @@ model: export-env ## export CHECKPOINT=folder-or-hub-id to the bundle OUT=folder
 
 test-export: export-env ## compare exports of tiny checkpoints with the fixtures
 	.export-env/bin/python tools/test_export_ip2p.py
+
+test-mlflow: build .mlflow-env/ready ## export to a real MLflow server on the loopback
+	.mlflow-env/bin/python tools/interop/check_mlflow.py
+
+test-tensorboard: build .tensorboard-env/ready ## read exported event files with TensorBoard's own readers
+	.tensorboard-env/bin/python tools/interop/check_tensorboard.py
+
+.%-env/ready: tools/interop/requirements-%.txt
+	$(PYTHON) -m venv .$*-env
+	.$*-env/bin/pip install --quiet --requirement $<
+	touch $@
 
 # Left alone if LIBTORCH or LIBTORCH_USE_PYTORCH names one of your own.
 libtorch: ## unpack LibTorch into .libtorch/

@@ -13,11 +13,13 @@ pub mod diagnostic;
 pub mod diffusion;
 pub mod digest;
 pub mod events;
+pub mod export;
 pub mod plan;
 pub mod progress;
 pub mod registry;
 pub mod report;
 pub mod seed;
+pub mod serve;
 pub mod stats;
 pub mod study;
 #[cfg(feature = "torch")]

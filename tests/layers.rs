@@ -19,6 +19,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("augment", &["data", "diffusion", "plan", "seed", "digest"]),
     ("train", &["data", "augment", "plan", "events", "seed", "digest", "clock"]),
     ("registry", &["plan", "events", "digest", "clock", "diagnostic"]),
+    // What is recorded, for other tools: it reads the registry and nothing else decides what is told.
+    ("export", &["registry", "events", "plan", "digest"]),
+    // The dashboard shows what is recorded; it composes and computes nothing.
+    ("serve", &["registry", "events", "plan", "digest"]),
     ("compare", &["plan", "stats", "seed"]),
     ("report", &["compare", "stats", "plan", "data", "events", "seed", "digest"]),
     (
@@ -44,6 +48,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "export",
+            "serve",
             "study",
             "progress",
             "report",

@@ -45,6 +45,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Look into the registry.
     Runs(RunsArgs),
+    /// Hand what is recorded to other tools: tables, MLflow, TensorBoard.
+    Export(ExportArgs),
     /// Look at a data set, or make one.
     Dataset(DatasetArgs),
     /// Compare the arms of a study: the answer to each contrast, then the numbers behind it.
@@ -59,6 +61,8 @@ pub(super) enum Command {
     /// Look into a model bundle, or check it.
     #[cfg(feature = "torch")]
     Model(super::model::ModelArgs),
+    /// Show studies, running trials, curves and reports in the browser, on this machine only.
+    Serve(ServeArgs),
     /// Say what this machine and this build can do.
     Doctor,
     /// Print shell completions.
@@ -168,22 +172,47 @@ pub(super) enum RunsCommand {
     Diff { a: String, b: String },
     /// Ask the registry in SQL; nothing can be changed.
     Query { sql: String },
-    /// Write a table to a file.
-    Export {
-        #[arg(value_enum)]
-        table: ExportTable,
-        /// The file; its ending (`csv`, `parquet`, `jsonl`) decides the format.
-        file: PathBuf,
-    },
     /// Rebuild the registry from the run folders.
     Reindex,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ExportTable {
-    Runs,
-    Epochs,
-    Predictions,
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    #[command(subcommand)]
+    pub(super) command: ExportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExportCommand {
+    /// Write a table of the runs.
+    Runs(TableArgs),
+    /// Write a table of every part of every epoch.
+    Epochs(TableArgs),
+    /// Write a table of every prediction for the test split.
+    Predictions(TableArgs),
+    /// Bring an MLflow server up to date; made again, it changes nothing.
+    Mlflow {
+        /// The study's name; every study if absent.
+        study: Option<String>,
+        #[arg(long, env = "MLFLOW_TRACKING_URI", help = "Address of the server, e.g. http://127.0.0.1:5000")]
+        uri: String,
+    },
+    /// Write event files for TensorBoard.
+    Tensorboard {
+        /// The study's name; every study if absent.
+        study: Option<String>,
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TableArgs {
+    /// The file; its ending (`csv`, `parquet`, `jsonl`) decides the format.
+    pub(super) file: PathBuf,
+    /// The study's name; every study if absent.
+    pub(super) study: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -256,6 +285,13 @@ pub(super) struct ReportArgs {
     /// does.
     #[arg(long)]
     pub(super) verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Port of 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 8642)]
+    pub(super) port: u16,
 }
 
 #[derive(Debug, Args)]

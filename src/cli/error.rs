@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use crate::data::ingest::IngestError;
 use crate::data::render::RenderError;
+use crate::export::ExportError;
 use crate::plan::PlanError;
 use crate::registry::RegistryError;
 use crate::report::ReportError;
+use crate::serve::ServeError;
 use crate::study::StudyError;
 
 /// An error of a command.
@@ -21,6 +23,10 @@ pub enum CliError {
     Study(#[from] StudyError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("cannot read the data set")]
     Data(#[from] IngestError),
     #[error("{0}")]
@@ -64,16 +70,18 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::Arguments(_) => EXPERIMENT,
+            Self::Plan(_) | Self::Arguments(_) | Self::Export(ExportError::Uri { .. } | ExportError::Tls { .. }) => {
+                EXPERIMENT
+            }
             Self::Study(error) => study_code(error),
-            Self::Registry(_) => REGISTRY,
             Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } | Self::ReportDiffers { .. } => {
                 DATA
             }
+            Self::Registry(_) | Self::Export(ExportError::Registry(_)) => REGISTRY,
             #[cfg(feature = "torch")]
             Self::Editor(_) | Self::Bundle(_) => DATA,
             Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
-            Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
+            Self::Export(_) | Self::Serve(_) | Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
         }
     }
 }

@@ -9,6 +9,7 @@ mod doctor;
 #[cfg(feature = "torch")]
 mod edit;
 mod error;
+mod export;
 mod init;
 #[cfg(feature = "torch")]
 mod model;
@@ -18,6 +19,7 @@ mod report;
 mod run;
 mod runs;
 mod seeds;
+mod serve;
 mod session;
 mod shell;
 mod study_name;
@@ -41,6 +43,7 @@ impl Cli {
             Command::Plan(args) => plan::plan(&args, &global),
             Command::Run(args) => run::run(&args, &global),
             Command::Runs(args) => runs::runs(args, &global),
+            Command::Export(args) => export::export(&args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),
             Command::Compare(args) => compare::compare(&args, &global),
             Command::Seeds(args) => seeds::seeds(&args, &global),
@@ -52,6 +55,7 @@ impl Cli {
             }
             #[cfg(feature = "torch")]
             Command::Model(args) => model::model(&args),
+            Command::Serve(args) => serve::serve(&args, &global),
             Command::Doctor => doctor::doctor(&global),
             Command::Completions(args) => shell::completions(&args),
             Command::Man => shell::man(),

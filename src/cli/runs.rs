@@ -1,13 +1,11 @@
 //! `augtrial runs`.
 
-use std::path::Path;
-
 use super::CliError;
-use super::args::{ExportTable, Global, RunsArgs, RunsCommand};
+use super::args::{Global, RunsArgs, RunsCommand};
 use super::output::line;
 use super::table::table_of;
 use crate::clock::Clock;
-use crate::registry::{Export, ExportFormat, Filter, Registry, Table, runs_table};
+use crate::registry::{Filter, Registry, Table, runs_table};
 
 pub(super) fn runs(args: RunsArgs, global: &Global) -> Result<(), CliError> {
     if let RunsCommand::Reindex = args.command {
@@ -23,7 +21,6 @@ pub(super) fn runs(args: RunsArgs, global: &Global) -> Result<(), CliError> {
         RunsCommand::Show { run } => titled(registry.show(&run)?.tables()),
         RunsCommand::Diff { a, b } => titled(registry.diff(&a, &b)?.tables()),
         RunsCommand::Query { sql } => line(table_of(&registry.query(&sql)?)),
-        RunsCommand::Export { table, file } => export(&registry, table, &file),
         RunsCommand::Reindex => unreachable!("done above, without opening the registry"),
     }
 }
@@ -37,16 +34,4 @@ fn titled(tables: Vec<(&'static str, Table)>) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-fn export(registry: &Registry, table: ExportTable, file: &Path) -> Result<(), CliError> {
-    let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let format: ExportFormat = ending.parse().map_err(|error| CliError::Arguments(format!("{error}")))?;
-    let what = match table {
-        ExportTable::Runs => Export::Runs,
-        ExportTable::Epochs => Export::Epochs,
-        ExportTable::Predictions => Export::Predictions,
-    };
-    let rows = registry.export(what, &Filter::default(), format, file)?;
-    line(format_args!("wrote {rows} rows to {}", file.display()))
 }

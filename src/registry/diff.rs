@@ -57,6 +57,15 @@ impl Registry {
     }
 }
 
+impl RunRecord {
+    /// Every value of the plan as `path -> value`, such as `classifier.batch_size -> 32`; of a list of named tables, the
+    /// name stands in the path: `arm.flips.repeat`.
+    #[must_use]
+    pub fn plan_leaves(&self) -> BTreeMap<String, String> {
+        toml_leaves(&self.plan_toml)
+    }
+}
+
 impl RunDiff {
     /// The same as titled tables for people; sections without a difference have no rows.
     #[must_use]

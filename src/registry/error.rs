@@ -31,6 +31,14 @@ pub enum RegistryError {
         path.display()
     )]
     NewerIndex { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the index `{}` has schema {found}, this augtrial reads {known}: \
+         `augtrial runs list` brings it up to date",
+        path.display()
+    )]
+    OlderIndex { path: PathBuf, found: i64, known: i64 },
+    #[error("the registry was opened for reading only")]
+    ReadOnly,
     #[error("`{}` is in use: reindex when no study is running", path.display())]
     InUse { path: PathBuf },
 
@@ -58,13 +66,11 @@ pub enum RegistryError {
     Query { source: rusqlite::Error },
     #[error("only queries that read are allowed: {what}")]
     NotReadOnly { what: String },
-    #[error("cannot export to `{}`", path.display())]
-    Export { path: PathBuf, source: polars::error::PolarsError },
 }
 
 impl RegistryError {
     /// For `map_err`: an I/O error of doing `action` to `path`.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 

@@ -13,9 +13,10 @@ use super::error::RegistryError;
 ///
 /// # Errors
 /// Whatever a step gives, with the path; the old content, if any, is then still there.
-pub(super) fn replace_file<F>(path: &Path, write: F) -> Result<(), RegistryError>
+pub(crate) fn replace_file<F, E>(path: &Path, write: F) -> Result<(), E>
 where
-    F: FnOnce(&mut io::BufWriter<&File>) -> Result<(), RegistryError>,
+    F: FnOnce(&mut io::BufWriter<&File>) -> Result<(), E>,
+    E: From<RegistryError>,
 {
     let folder = parent(path);
     let mut builder = tempfile::Builder::new();
@@ -28,7 +29,7 @@ where
     drop(buffered);
     file.as_file().sync_all().map_err(RegistryError::io("sync", path))?;
     file.persist(path).map_err(|error| RegistryError::io("replace", path)(error.error))?;
-    sync_folder(folder)
+    Ok(sync_folder(folder)?)
 }
 
 /// Replaces `path` by the value's JSON, indented for people.

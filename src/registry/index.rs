@@ -44,6 +44,27 @@ impl Index {
         Ok(index)
     }
 
+    /// Opens an index that is there, and of this schema, for nothing but reading.
+    ///
+    /// # Errors
+    /// [`RegistryError::NewerIndex`], [`RegistryError::OlderIndex`]; else whatever `SQLite` gives.
+    pub fn open_to_look(path: &Path) -> Result<Self, RegistryError> {
+        let index = Self { db: connect_read_only(path)?, path: path.to_owned() };
+        match index.check_version()? {
+            applied if applied < MIGRATIONS.len() => Err(RegistryError::OlderIndex {
+                path: path.to_owned(),
+                found: applied as i64,
+                known: MIGRATIONS.len() as i64,
+            }),
+            _ => Ok(index),
+        }
+    }
+
+    /// Whether nothing can be written through this connection.
+    pub fn is_read_only(&self) -> Result<bool, RegistryError> {
+        self.read(|db| db.is_readonly(rusqlite::MAIN_DB))
+    }
+
     /// Makes a new index at `path` of all run folders, as one file without a log.
     ///
     /// # Errors
@@ -114,11 +135,7 @@ impl Index {
 
     /// A second connection to the file, on which nothing can be written.
     pub fn open_read_only(&self) -> Result<Connection, RegistryError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(&self.path, flags).map_err(|source| self.failed(source))?;
-        db.busy_timeout(BUSY_TIMEOUT).map_err(|source| self.failed(source))?;
-        db.pragma_update(None, "query_only", true).map_err(|source| self.failed(source))?;
-        Ok(db)
+        connect_read_only(&self.path)
     }
 
     /// Brings the index up to date with the folders: runs that a kill kept out of it come in, runs whose folder is gone
@@ -185,6 +202,15 @@ impl Index {
             Ok(lines.concat())
         })
     }
+}
+
+fn connect_read_only(path: &Path) -> Result<Connection, RegistryError> {
+    let failed = |source| RegistryError::Index { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(failed)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    db.pragma_update(None, "query_only", true).map_err(failed)?;
+    Ok(db)
 }
 
 struct Indexed {

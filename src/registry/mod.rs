@@ -2,12 +2,11 @@
 
 mod diff;
 mod error;
-mod export;
 mod files;
 mod folder;
-mod frame;
 mod id;
 mod index;
+mod look;
 mod lookup;
 mod names;
 mod provenance;
@@ -20,11 +19,11 @@ mod study;
 mod summary;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use diff::{Difference, MetricPair, RunDiff};
 pub use error::RegistryError;
-pub use export::{Export, ExportFormat, ParseExportError};
+pub(crate) use files::replace_file;
 pub use id::{ParseRunIdError, RunId};
 pub use lookup::{Classified, FoundStudy};
 pub use provenance::{ExperimentSource, GitState, Making, Provenance};

@@ -59,6 +59,22 @@ impl Registry {
         Ok(Self { runs_dir: runs_dir.to_owned(), index, clock, store: Arc::new(store) })
     }
 
+    /// Opens a registry that is there to look at it: nothing is created, caught up or written, and `begin` and `resume` are
+    /// refused. `None` if there is no registry yet.
+    ///
+    /// # Errors
+    /// If the index was made by another version of augtrial, or cannot be read.
+    pub fn open_read_only(runs_dir: &Path) -> Result<Option<Self>, RegistryError> {
+        let index = runs_dir.join(INDEX_FILE);
+        if !index.exists() {
+            return Ok(None);
+        }
+        let store = open_store_lock(runs_dir)?;
+        store.lock_shared().map_err(RegistryError::io("lock", &runs_dir.join(LOCK_FILE)))?;
+        let index = Index::open_to_look(&index)?;
+        Ok(Some(Self { runs_dir: runs_dir.to_owned(), index, clock: Clock::System, store: Arc::new(store) }))
+    }
+
     /// Rebuilds the index from the run folders alone, and gives the number of runs. The old index may be damaged.
     ///
     /// # Errors
@@ -86,6 +102,7 @@ impl Registry {
     /// # Errors
     /// If the study's name is not usable, or the folder or the index cannot be written.
     pub fn begin(&self, begin: &BeginRun<'_>) -> Result<RunGuard, RegistryError> {
+        self.refuse_if_read_only()?;
         let plan_toml = begin.plan.to_toml();
         let mut attempt = 1;
         loop {
@@ -124,6 +141,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Running`] if another process has it, [`RegistryError::Ended`] if it is over.
     pub fn resume(&self, run: RunId) -> Result<RunGuard, RegistryError> {
+        self.refuse_if_read_only()?;
         let folder = self.folder(run)?;
         let lock = folder.lock()?;
         if folder.done()?.is_some() {
@@ -166,6 +184,10 @@ impl Registry {
         let folder = RunFolder::of(&self.runs_dir, run);
         let unknown = || RegistryError::UnknownRun { name: run.to_string(), nearest: Vec::new() };
         if folder.exists() { Ok(folder) } else { Err(unknown()) }
+    }
+
+    fn refuse_if_read_only(&self) -> Result<(), RegistryError> {
+        if self.index.is_read_only()? { Err(RegistryError::ReadOnly) } else { Ok(()) }
     }
 
     /// Each guard writes through its own connection, and so may live in another thread.

@@ -9,21 +9,21 @@ use crate::digest::Digest;
 use crate::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
 use crate::plan::{Plan, Trial};
 
-pub(super) const AT: &str = "2026-01-31T12:00:00.000Z";
-pub(super) const EPOCHS: u32 = 3;
+pub(crate) const AT: &str = "2026-01-31T12:00:00.000Z";
+pub(crate) const EPOCHS: u32 = 3;
 
 /// 12:00:00 on a day in January, plus some seconds.
-pub(super) fn clock(secs: u32) -> Clock {
+pub(crate) fn clock(secs: u32) -> Clock {
     let at = chrono::DateTime::parse_from_rfc3339(AT).unwrap().to_utc();
     Clock::Fixed(at + chrono::Duration::seconds(secs.into()))
 }
 
-pub(super) fn open(runs_dir: &Path) -> Registry {
+pub(crate) fn open(runs_dir: &Path) -> Registry {
     Registry::open(runs_dir, clock(0)).unwrap()
 }
 
 /// A synthetic study of a control and a treatment, three seeds.
-pub(super) fn plan(study: &str) -> Plan {
+pub(crate) fn plan(study: &str) -> Plan {
     let text = format!(
         "[study]\nname = \"any\"\nseeds = [1, 2, 3]\n[dataset.synthetic]\nimages = 60\n\
          [classifier.budget]\nepochs = {EPOCHS}\n[[arm]]\nname = \"plain\"\nrole = \"control\"\n\
@@ -35,17 +35,17 @@ pub(super) fn plan(study: &str) -> Plan {
     plan
 }
 
-pub(super) fn trial_key(plan: &Plan, trial: Trial<'_>) -> Digest {
+pub(crate) fn trial_key(plan: &Plan, trial: Trial<'_>) -> Digest {
     Digest::of_value("test-trial", &(plan.digest(), &trial.arm.name, trial.seed))
 }
 
-pub(super) fn provenance() -> Provenance {
+pub(crate) fn provenance() -> Provenance {
     let backend = BTreeMap::from([("libtorch".to_owned(), "2.13.0".to_owned())]);
     let making = Making { backend, threads: 2, device: "cpu".to_owned(), ..Making::default() };
     Provenance { host: "bench".to_owned(), ..Provenance::collect(making, Path::new("/nonexistent")) }
 }
 
-pub(super) fn begin(registry: &Registry, plan: &Plan, arm: usize, seed: u64) -> RunGuard {
+pub(crate) fn begin(registry: &Registry, plan: &Plan, arm: usize, seed: u64) -> RunGuard {
     let trial = Trial { arm: &plan.arms[arm], seed };
     let digest = |name: &str| Digest::of_bytes(name.as_bytes());
     let sets = SetDigests {
@@ -59,11 +59,11 @@ pub(super) fn begin(registry: &Registry, plan: &Plan, arm: usize, seed: u64) -> 
     registry.begin(&BeginRun { plan, trial, trial_key, sets, provenance: provenance() }).unwrap()
 }
 
-pub(super) fn started() -> RunEvent {
+pub(crate) fn started() -> RunEvent {
     RunEvent::Started { at: AT.to_owned() }
 }
 
-pub(super) fn metrics(epoch: u32, split: Split) -> EpochMetrics {
+pub(crate) fn metrics(epoch: u32, split: Split) -> EpochMetrics {
     EpochMetrics {
         epoch,
         split,
@@ -77,7 +77,7 @@ pub(super) fn metrics(epoch: u32, split: Split) -> EpochMetrics {
 }
 
 /// What an epoch leaves: both parts, and the checkpoint.
-pub(super) fn epoch_events(epoch: u32) -> [RunEvent; 3] {
+pub(crate) fn epoch_events(epoch: u32) -> [RunEvent; 3] {
     [
         RunEvent::Epoch { metrics: metrics(epoch, Split::Train) },
         RunEvent::Epoch { metrics: metrics(epoch, Split::Validation) },
@@ -85,13 +85,13 @@ pub(super) fn epoch_events(epoch: u32) -> [RunEvent; 3] {
     ]
 }
 
-pub(super) fn start_events() -> [RunEvent; 2] {
+pub(crate) fn start_events() -> [RunEvent; 2] {
     let prepared =
         RunEvent::Prepared { training_samples: 40, updates_per_epoch: 5, total_updates: 15, total_epochs: EPOCHS };
     [started(), prepared]
 }
 
-pub(super) fn end_events() -> [RunEvent; 4] {
+pub(crate) fn end_events() -> [RunEvent; 4] {
     [
         RunEvent::Selected { epoch: 2, validation_top1: 0.75 },
         RunEvent::TestOpened { at: AT.to_owned() },
@@ -100,7 +100,7 @@ pub(super) fn end_events() -> [RunEvent; 4] {
     ]
 }
 
-pub(super) fn predictions() -> Vec<Prediction> {
+pub(crate) fn predictions() -> Vec<Prediction> {
     let prediction = |name: &str, predicted, probabilities: [f32; 3]| Prediction {
         image: Digest::of_bytes(name.as_bytes()),
         path: format!("glass/{name}.png"),
@@ -112,19 +112,19 @@ pub(super) fn predictions() -> Vec<Prediction> {
     vec![prediction("one", 1, [0.1, 0.7, 0.2]), prediction("two", 0, [0.5, 0.3, 0.2])]
 }
 
-pub(super) fn record_all(guard: &mut RunGuard, events: &[RunEvent]) {
+pub(crate) fn record_all(guard: &mut RunGuard, events: &[RunEvent]) {
     for event in events {
         guard.record(event).unwrap();
     }
 }
 
 /// Records the epochs `from..=to`.
-pub(super) fn train(guard: &mut RunGuard, from: u32, to: u32) {
+pub(crate) fn train(guard: &mut RunGuard, from: u32, to: u32) {
     (from..=to).for_each(|epoch| record_all(guard, &epoch_events(epoch)));
 }
 
 /// From the first event to the last.
-pub(super) fn complete(mut guard: RunGuard) {
+pub(crate) fn complete(mut guard: RunGuard) {
     record_all(&mut guard, &start_events());
     train(&mut guard, 1, EPOCHS);
     let [selected, opened, tested, finished] = end_events();
@@ -135,7 +135,7 @@ pub(super) fn complete(mut guard: RunGuard) {
 }
 
 /// Runs of three seconds, the newest last: control 1 finished, treatment 1 failed, control 2 lost.
-pub(super) fn three_runs(runs_dir: &Path) -> [RunId; 3] {
+pub(crate) fn three_runs(runs_dir: &Path) -> [RunId; 3] {
     let plan = plan("demo");
     let at = |secs| Registry::open(runs_dir, clock(secs)).unwrap();
     let finished = begin(&at(1), &plan, 0, 1);

@@ -37,14 +37,11 @@ fn a_study_runs_to_its_report_and_a_second_run_repeats_nothing() {
 
     let plan = lab.run(&["plan", "experiment.toml"]);
     assert!(plan.contains("made before") && plan.contains("has finished"), "{plan}");
-    let predictions: usize = lab
-        .run(&["runs", "export", "predictions", "p.csv"])
-        .split_whitespace()
-        .find_map(|word| word.parse().ok())
-        .unwrap();
+    let predictions: usize =
+        lab.run(&["export", "predictions", "p.csv"]).split_whitespace().find_map(|word| word.parse().ok()).unwrap();
     assert_eq!(std::fs::read_to_string(lab.path("p.csv")).unwrap().lines().count(), predictions + 1);
     lab.run(&["runs", "show", "latest"]);
-    lab.run(&["runs", "export", "epochs", "epochs.parquet"]);
+    lab.run(&["export", "epochs", "epochs.parquet"]);
     lab.run(&["runs", "reindex"]);
     assert_eq!(recorded(&lab), before.0, "the index is rebuilt from the folders");
 }

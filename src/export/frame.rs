@@ -6,8 +6,8 @@ use std::path::Path;
 
 use polars::prelude::{AnyValue, Column, DataFrame, NamedFrom as _, PolarsResult, Series};
 
-use super::error::RegistryError;
-use super::table::Cell;
+use super::ExportError;
+use crate::registry::{Cell, RegistryError};
 
 /// Type of a column, stated and not guessed from the first rows: a column without values keeps its type.
 #[derive(Clone, Copy, Debug)]
@@ -100,11 +100,11 @@ impl Frame {
 }
 
 /// One object per row. Written here, since polars' own JSON feature brings two more JSON parsers for no more than this.
-pub(super) fn write_json_lines(frame: &DataFrame, out: &mut impl Write, path: &Path) -> Result<(), RegistryError> {
+pub(super) fn write_json_lines(frame: &DataFrame, out: &mut impl Write, path: &Path) -> Result<(), ExportError> {
     for row in 0..frame.height() {
         let mut object = serde_json::Map::new();
         for column in frame.columns() {
-            let value = column.get(row).map_err(|source| RegistryError::Export { path: path.to_owned(), source })?;
+            let value = column.get(row).map_err(|source| ExportError::Table { path: path.to_owned(), source })?;
             object.insert(column.name().to_string(), json_of(&value));
         }
         writeln!(out, "{}", serde_json::Value::Object(object)).map_err(RegistryError::io("write", path))?;

@@ -5,16 +5,14 @@ use std::str::FromStr;
 
 use polars::prelude::{CsvWriter, ParquetWriter, SerWriter as _};
 
-use super::error::RegistryError;
-use super::files;
+use super::ExportError;
 use super::frame::{Frame, Kind, write_json_lines};
-use super::store::Registry;
-use super::summary::{Filter, RunSummary};
-use super::table::Cell;
+use crate::plan::arm::Role;
+use crate::registry::{Cell, Registry, RunSummary, replace_file};
 
 /// What is exported, one row each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Export {
+pub enum TableKind {
     Runs,
     /// Every part of every epoch.
     Epochs,
@@ -24,7 +22,7 @@ pub enum Export {
 
 /// The form of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
+pub enum TableFormat {
     Csv,
     Parquet,
     /// One JSON object per line.
@@ -34,128 +32,117 @@ pub enum ExportFormat {
 /// The text names nothing that can be exported, or no format.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not known: expected {1}")]
-pub struct ParseExportError(String, &'static str);
+pub struct ParseTableError(String, &'static str);
 
-impl FromStr for Export {
-    type Err = ParseExportError;
+impl FromStr for TableKind {
+    type Err = ParseTableError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "runs" => Ok(Self::Runs),
             "epochs" => Ok(Self::Epochs),
             "predictions" => Ok(Self::Predictions),
-            _ => Err(ParseExportError(text.to_owned(), "`runs`, `epochs` or `predictions`")),
+            _ => Err(ParseTableError(text.to_owned(), "`runs`, `epochs` or `predictions`")),
         }
     }
 }
 
-impl FromStr for ExportFormat {
-    type Err = ParseExportError;
+impl FromStr for TableFormat {
+    type Err = ParseTableError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "csv" => Ok(Self::Csv),
             "parquet" => Ok(Self::Parquet),
             "jsonl" => Ok(Self::Jsonl),
-            _ => Err(ParseExportError(text.to_owned(), "`csv`, `parquet` or `jsonl`")),
+            _ => Err(ParseTableError(text.to_owned(), "`csv`, `parquet` or `jsonl`")),
         }
     }
 }
 
-impl Registry {
-    /// Writes runs that pass the filter, or their epochs or predictions, to `path`, whole or not at all. Gives the number
-    /// of rows.
-    ///
-    /// # Errors
-    /// If a record is damaged, or the file cannot be written.
-    pub fn export(
-        &self,
-        what: Export,
-        filter: &Filter,
-        format: ExportFormat,
-        path: &Path,
-    ) -> Result<usize, RegistryError> {
-        let failed = |source| RegistryError::Export { path: path.to_owned(), source };
-        let runs = self.list(filter)?;
-        let frame = match what {
-            Export::Runs => runs_frame(&runs),
-            Export::Epochs => self.epochs_frame(&runs)?,
-            Export::Predictions => self.predictions_frame(&runs)?,
-        };
-        let mut frame = frame.finish().map_err(failed)?;
-        files::replace_file(path, |out| match format {
-            ExportFormat::Csv => CsvWriter::new(out).finish(&mut frame).map_err(failed),
-            ExportFormat::Parquet => ParquetWriter::new(out).finish(&mut frame).map(drop).map_err(failed),
-            ExportFormat::Jsonl => write_json_lines(&frame, out, path),
-        })?;
-        Ok(frame.height())
-    }
+/// Writes the runs, their epochs or their predictions to `path`, whole or not at all. Gives the number of rows.
+///
+/// # Errors
+/// If a record is damaged, or the file cannot be written.
+pub fn write_table(
+    registry: &Registry,
+    what: TableKind,
+    runs: &[RunSummary],
+    format: TableFormat,
+    path: &Path,
+) -> Result<usize, ExportError> {
+    let failed = |source| ExportError::Table { path: path.to_owned(), source };
+    let frame = match what {
+        TableKind::Runs => runs_frame(runs),
+        TableKind::Epochs => epochs_frame(registry, runs)?,
+        TableKind::Predictions => predictions_frame(registry, runs)?,
+    };
+    let mut frame = frame.finish().map_err(failed)?;
+    replace_file(path, |out| match format {
+        TableFormat::Csv => CsvWriter::new(out).finish(&mut frame).map_err(failed),
+        TableFormat::Parquet => ParquetWriter::new(out).finish(&mut frame).map(drop).map_err(failed),
+        TableFormat::Jsonl => write_json_lines(&frame, out, path),
+    })?;
+    Ok(frame.height())
+}
 
-    fn epochs_frame(&self, runs: &[RunSummary]) -> Result<Frame, RegistryError> {
-        let mut frame = Frame::new(&[
-            TRIAL_COLUMNS,
-            &[
-                ("epoch", Kind::Integer),
-                ("split", Kind::Text),
-                ("loss_nats", Kind::Real),
-                ("top1", Kind::Real),
-                ("learning_rate", Kind::Real),
-                ("samples", Kind::Integer),
-                ("updates", Kind::Integer),
-                ("elapsed_secs", Kind::Real),
-            ],
-        ]);
-        let sql = "SELECT epoch, split, loss_nats, top1, learning_rate, samples, updates, elapsed_secs
-             FROM epochs WHERE run = ?1 ORDER BY epoch, split";
-        for run in runs {
-            self.index.read(|db| {
-                let mut statement = db.prepare_cached(sql)?;
-                let mut rows = statement.query([run.run])?;
-                while let Some(row) = rows.next()? {
-                    frame.push(trial_cells(run).into_iter().chain([
-                        row.get::<_, u32>(0)?.into(),
-                        row.get::<_, String>(1)?.into(),
-                        row.get::<_, f64>(2)?.into(),
-                        row.get::<_, f64>(3)?.into(),
-                        row.get::<_, f64>(4)?.into(),
-                        Cell::Integer(row.get(5)?),
-                        Cell::Integer(row.get(6)?),
-                        row.get::<_, f64>(7)?.into(),
-                    ]));
-                }
-                Ok(())
-            })?;
+fn epochs_frame(registry: &Registry, runs: &[RunSummary]) -> Result<Frame, ExportError> {
+    let mut frame = Frame::new(&[
+        TRIAL_COLUMNS,
+        &[
+            ("epoch", Kind::Integer),
+            ("split", Kind::Text),
+            ("loss_nats", Kind::Real),
+            ("top1", Kind::Real),
+            ("learning_rate", Kind::Real),
+            ("samples", Kind::Integer),
+            ("updates", Kind::Integer),
+            ("elapsed_secs", Kind::Real),
+        ],
+    ]);
+    for run in runs {
+        for metrics in registry.epochs(run.run)? {
+            frame.push(trial_cells(run).into_iter().chain([
+                metrics.epoch.into(),
+                metrics.split.name().into(),
+                metrics.loss_nats.into(),
+                metrics.top1.into(),
+                metrics.learning_rate.into(),
+                metrics.samples.into(),
+                metrics.updates.into(),
+                metrics.elapsed_secs.into(),
+            ]));
         }
-        Ok(frame)
     }
+    Ok(frame)
+}
 
-    fn predictions_frame(&self, runs: &[RunSummary]) -> Result<Frame, RegistryError> {
-        let mut frame = Frame::new(&[
-            TRIAL_COLUMNS,
-            &[
-                ("image", Kind::Text),
-                ("path", Kind::Text),
-                ("derived", Kind::Boolean),
-                ("label", Kind::Integer),
-                ("predicted", Kind::Integer),
-            ],
-        ]);
-        for run in runs {
-            for prediction in self.predictions(run.run)? {
-                let cells: [Cell; 5] = [
-                    prediction.image.to_string().into(),
-                    prediction.path.into(),
-                    prediction.derived.into(),
-                    prediction.label.into(),
-                    prediction.predicted.into(),
-                ];
-                let probabilities = prediction.probabilities.into_iter().map(|p| Cell::Real(p.into()));
-                frame.widen(TRIAL_COLUMNS.len() + cells.len() + probabilities.len());
-                frame.push(trial_cells(run).into_iter().chain(cells).chain(probabilities));
-            }
+fn predictions_frame(registry: &Registry, runs: &[RunSummary]) -> Result<Frame, ExportError> {
+    let mut frame = Frame::new(&[
+        TRIAL_COLUMNS,
+        &[
+            ("image", Kind::Text),
+            ("path", Kind::Text),
+            ("derived", Kind::Boolean),
+            ("label", Kind::Integer),
+            ("predicted", Kind::Integer),
+        ],
+    ]);
+    for run in runs {
+        for prediction in registry.predictions(run.run)? {
+            let cells: [Cell; 5] = [
+                prediction.image.to_string().into(),
+                prediction.path.into(),
+                prediction.derived.into(),
+                prediction.label.into(),
+                prediction.predicted.into(),
+            ];
+            let probabilities = prediction.probabilities.into_iter().map(|p| Cell::Real(p.into()));
+            frame.widen(TRIAL_COLUMNS.len() + cells.len() + probabilities.len());
+            frame.push(trial_cells(run).into_iter().chain(cells).chain(probabilities));
         }
-        Ok(frame)
     }
+    Ok(frame)
 }
 
 /// Columns that say which run a row is of.
@@ -178,8 +165,8 @@ fn trial_cells(run: &RunSummary) -> [Cell; 10] {
         run.study.as_str().into(),
         run.arm.as_str().into(),
         match run.role {
-            crate::plan::arm::Role::Control => "control".into(),
-            crate::plan::arm::Role::Treatment => "treatment".into(),
+            Role::Control => "control".into(),
+            Role::Treatment => "treatment".into(),
         },
         run.seed.into(),
         run.attempt.into(),
@@ -240,8 +227,9 @@ mod tests {
 
     use polars::prelude::{ParquetReader, SerReader as _};
 
-    use super::super::testing::*;
     use super::*;
+    use crate::registry::Filter;
+    use crate::registry::testing::*;
 
     fn two_runs(runs_dir: &Path) -> Registry {
         let registry = open(runs_dir);
@@ -257,23 +245,24 @@ mod tests {
         let registry = two_runs(&folder.path().join("runs"));
         let export = |format, name: &str| {
             let path = folder.path().join(name);
-            let rows = registry.export(Export::Epochs, &Filter::default(), format, &path).unwrap();
+            let rows =
+                write_table(&registry, TableKind::Epochs, &registry.runs_of(None).unwrap(), format, &path).unwrap();
             assert_eq!(rows, 2 * EPOCHS as usize);
             path
         };
         let expected: Vec<f64> = (1..=EPOCHS).flat_map(|epoch| [1.0 / f64::from(epoch + 2); 2]).collect();
 
-        let mut csv = csv::Reader::from_path(export(ExportFormat::Csv, "epochs.csv")).unwrap();
+        let mut csv = csv::Reader::from_path(export(TableFormat::Csv, "epochs.csv")).unwrap();
         let column = csv.headers().unwrap().iter().position(|name| name == "loss_nats").unwrap();
         let read: Vec<f64> = csv.records().map(|record| record.unwrap()[column].parse().unwrap()).collect();
         assert_eq!(read, expected);
 
-        let text = fs::read_to_string(export(ExportFormat::Jsonl, "epochs.jsonl")).unwrap();
+        let text = fs::read_to_string(export(TableFormat::Jsonl, "epochs.jsonl")).unwrap();
         let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows.iter().map(|row| row["loss_nats"].as_f64().unwrap()).collect::<Vec<_>>(), expected);
         assert_eq!((&rows[0]["split"], &rows[0]["counts"]), (&"train".into(), &true.into()));
 
-        let parquet = export(ExportFormat::Parquet, "epochs.parquet");
+        let parquet = export(TableFormat::Parquet, "epochs.parquet");
         let frame = ParquetReader::new(File::open(parquet).unwrap()).finish().unwrap();
         let losses = frame.column("loss_nats").unwrap().f64().unwrap();
         assert_eq!(losses.into_no_null_iter().collect::<Vec<_>>(), expected);
@@ -285,13 +274,13 @@ mod tests {
         let registry = two_runs(&folder.path().join("runs"));
         let path = folder.path().join("runs.parquet");
         let failed = Filter { status: Some("failed".parse().unwrap()), ..Filter::default() };
-        assert_eq!(registry.export(Export::Runs, &failed, ExportFormat::Parquet, &path).unwrap(), 1);
+        let failed = registry.list(&failed).unwrap();
+        assert_eq!(write_table(&registry, TableKind::Runs, &failed, TableFormat::Parquet, &path).unwrap(), 1);
         let frame = ParquetReader::new(File::open(&path).unwrap()).finish().unwrap();
         assert_eq!(frame.column("test_top1").unwrap().f64().unwrap().get(0), None);
         assert_eq!(frame.column("arm").unwrap().str().unwrap().get(0), Some("flips"));
         // Nothing at all is still a file with its columns.
-        let none = Filter { study: Some("none".to_owned()), ..Filter::default() };
-        assert_eq!(registry.export(Export::Runs, &none, ExportFormat::Parquet, &path).unwrap(), 0);
+        assert_eq!(write_table(&registry, TableKind::Runs, &[], TableFormat::Parquet, &path).unwrap(), 0);
         assert_eq!(ParquetReader::new(File::open(&path).unwrap()).finish().unwrap().width(), 25);
     }
 
@@ -300,7 +289,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let registry = two_runs(&folder.path().join("runs"));
         let path = folder.path().join("predictions.jsonl");
-        let rows = registry.export(Export::Predictions, &Filter::default(), ExportFormat::Jsonl, &path).unwrap();
+        let runs = registry.runs_of(None).unwrap();
+        let rows = write_table(&registry, TableKind::Predictions, &runs, TableFormat::Jsonl, &path).unwrap();
         assert_eq!(rows, 2);
         let text = fs::read_to_string(&path).unwrap();
         let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
@@ -312,7 +302,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let registry = two_runs(&folder.path().join("runs"));
         let path = folder.path().join("missing/runs.csv");
-        let error = registry.export(Export::Runs, &Filter::default(), ExportFormat::Csv, &path).unwrap_err();
+        let error = write_table(&registry, TableKind::Runs, &[], TableFormat::Csv, &path).unwrap_err();
         assert!(error.to_string().contains("missing/runs.csv"), "{error}");
         assert!(!path.exists());
     }

@@ -1,0 +1,44 @@
+//! `augtrial export`.
+
+use std::path::Path;
+
+use super::CliError;
+use super::args::{ExportArgs, ExportCommand, Global, TableArgs};
+use super::output::line;
+use crate::clock::Clock;
+use crate::export::{TableFormat, TableKind, export_mlflow, export_tensorboard, write_table};
+use crate::registry::Registry;
+
+pub(super) fn export(args: &ExportArgs, global: &Global) -> Result<(), CliError> {
+    let registry = Registry::open(&global.runs, Clock::System)?;
+    match &args.command {
+        ExportCommand::Runs(args) => table(&registry, TableKind::Runs, args),
+        ExportCommand::Epochs(args) => table(&registry, TableKind::Epochs, args),
+        ExportCommand::Predictions(args) => table(&registry, TableKind::Predictions, args),
+        ExportCommand::Mlflow { study, uri } => mlflow(&registry, study.as_deref(), uri),
+        ExportCommand::Tensorboard { study, out } => tensorboard(&registry, study.as_deref(), out),
+    }
+}
+
+fn table(registry: &Registry, what: TableKind, args: &TableArgs) -> Result<(), CliError> {
+    let ending = args.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let format: TableFormat = ending.parse().map_err(|error| CliError::Arguments(format!("{error}")))?;
+    let runs = registry.runs_of(args.study.as_deref())?;
+    let rows = write_table(registry, what, &runs, format, &args.file)?;
+    line(format_args!("wrote {rows} rows to {}", args.file.display()))
+}
+
+fn mlflow(registry: &Registry, study: Option<&str>, uri: &str) -> Result<(), CliError> {
+    for synced in export_mlflow(registry, &registry.runs_of(study)?, uri)? {
+        line(format_args!(
+            "{}: {} runs created, {} updated, {} unchanged",
+            synced.study, synced.created, synced.updated, synced.unchanged
+        ))?;
+    }
+    Ok(())
+}
+
+fn tensorboard(registry: &Registry, study: Option<&str>, out: &Path) -> Result<(), CliError> {
+    let (written, unchanged) = export_tensorboard(registry, &registry.runs_of(study)?, out)?;
+    line(format_args!("wrote {written} event files to {}, {unchanged} unchanged", out.display()))
+}

@@ -1,0 +1,36 @@
+//! `augtrial serve`.
+
+use tokio::signal;
+
+use super::CliError;
+use super::args::{Global, ServeArgs};
+use super::output::line;
+use crate::clock::Clock;
+use crate::registry::Registry;
+use crate::serve::{Folders, bind, serve as serve_until};
+
+pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), CliError> {
+    // Brings the index up to date once; from here on it is only read.
+    drop(Registry::open(&global.runs, Clock::System)?);
+    let listener = bind(args.port)?;
+    let port = listener.local_addr().map_or(args.port, |address| address.port());
+    line(format_args!("dashboard: http://127.0.0.1:{port} (Ctrl-C stops it)"))?;
+    serve_until(listener, Folders { runs: global.runs.clone(), reports: global.reports.clone() }, stopped())?;
+    Ok(())
+}
+
+/// SIGINT or, where there is such a thing, SIGTERM.
+async fn stopped() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    if signal::ctrl_c().await.is_err() {
+        // Without a way to be told, it runs until it is killed.
+        std::future::pending::<()>().await;
+    }
+}
