@@ -152,6 +152,12 @@ class Curves {
     const floor = this.state.measure === "loss" ? [0] : [];
     let [low, high] = [Math.min(...floor, ...values), Math.max(...floor, ...values)];
     if (!values.length) [low, high] = [0, 1];
+    // Bands count too, but a band much wider than the data is cut.
+    const room = 0.5 * (high - low);
+    const [least, most] = this.state.measure === "accuracy" ? [0, 100] : [0, Infinity];
+    const bounds = curves.flatMap((c) => c.mean.filter((p) => p[3] !== null).flatMap((p) => [p[3], p[4]]));
+    low = Math.max(least, Math.min(low, ...bounds.map((b) => Math.max(b, low - room))));
+    high = Math.min(most, Math.max(high, ...bounds.map((b) => Math.min(b, high + room))));
     if (low === high) [low, high] = [low - 1, high + 1];
     const yTicks = roundTicks(low, high, 5);
     const ends = curves.flatMap((c) => c.mean.map(x));

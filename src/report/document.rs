@@ -162,7 +162,7 @@ fn predictions(view: &StudyView, figures: &Shelf) -> Vec<Block> {
     if !recall.rows.is_empty() {
         blocks.push(Block::Table(recall));
     }
-    let confusions: Vec<Figure> = figures.matching(|figure| figure.name.starts_with("confusion-")).collect();
+    let confusions: Vec<Figure> = figures.matching(|figure| figure.name.starts_with("confusion")).collect();
     if !confusions.is_empty() {
         blocks.push(Block::Heading("Confusions"));
         blocks.extend(confusions.into_iter().map(Block::Figure));

@@ -1,4 +1,5 @@
-//! Recall of each class: the mean over seeds with its t interval, or Wilson's interval where there is a single run.
+//! Recall of each class: the mean over seeds with its t interval. Where there is a single run, or all runs have the same recall
+//! and t knows no variance, Wilson's interval of one run takes its place.
 
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ pub struct ClassRecall {
     /// Runs with predictions.
     pub runs: usize,
     pub recall: f64,
-    /// Over seeds by t; for a single run by Wilson's score. Where every seed has the same recall it has no width.
+    /// Over seeds by t; by Wilson's score of one run where there is but one, or all agree.
     pub interval: (f64, f64),
 }
 
@@ -31,13 +32,12 @@ fn recall(runs: &[&RunRecord], class: u32, level: f64) -> Option<ClassRecall> {
         predictions.fold((0, 0), |(right, all), p| (right + u64::from(p.predicted == class), all + 1))
     };
     let counts: Vec<(u64, u64)> = runs.iter().map(of_class).filter(|(_, all)| *all > 0).collect();
-    let estimate: Estimate = match counts.as_slice() {
-        [] => return None,
-        [(right, all)] => stats::wilson_interval(*right, *all, level).ok()?,
-        several => {
-            let shares: Vec<f64> = several.iter().map(|(right, all)| *right as f64 / *all as f64).collect();
-            stats::mean_interval(&shares, level).ok()?
-        }
+    let &(right, all) = counts.first()?;
+    let estimate: Estimate = if counts.iter().all(|&other| other == (right, all)) {
+        stats::wilson_interval(right, all, level).ok()?
+    } else {
+        let shares: Vec<f64> = counts.iter().map(|(right, all)| *right as f64 / *all as f64).collect();
+        stats::mean_interval(&shares, level).ok()?
     };
     let interval = (estimate.interval.0.max(0.0), estimate.interval.1.min(1.0));
     let images = counts.iter().map(|(_, all)| *all).max().unwrap_or(0);
@@ -82,9 +82,12 @@ mod tests {
     }
 
     #[test]
-    fn a_single_run_has_wilsons_interval() {
-        let recalls = recalls(&[run(1, &[(0, 0), (0, 1), (0, 0)])], 1, 0.95);
+    fn runs_without_variance_have_wilsons_interval() {
+        let one = run(1, &[(0, 0), (0, 1), (0, 0)]);
         let wilson = stats::wilson_interval(2, 3, 0.95).unwrap();
-        assert_eq!((recalls[0].recall, recalls[0].interval), (wilson.point, wilson.interval));
+        for runs in [vec![one.clone()], vec![one.clone(), RunRecord { seed: 2, ..one }]] {
+            let recalls = recalls(&runs, 1, 0.95);
+            assert_eq!((recalls[0].recall, recalls[0].interval), (wilson.point, wilson.interval));
+        }
     }
 }

@@ -135,7 +135,7 @@ fn trunk(view: &StudyView) -> Vec<(Vec<String>, Vec<String>)> {
     let quarantined = data.quarantined.len() as u64;
     let mut out = vec![format!("Quarantined: {}", count(quarantined))];
     if !data.ignored.is_empty() {
-        out.push(format!("Ignored, no images of a class: {}", count(data.ignored.len() as u64)));
+        out.push(format!("Ignored files: {}", count(data.ignored.len() as u64)));
     }
     let mut withheld = Vec::new();
     if !data.withheld.is_empty() {

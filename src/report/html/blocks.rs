@@ -14,9 +14,9 @@ use crate::report::view::StudyView;
 pub(super) fn block(block: &Block, view: &StudyView) -> Result<Markup, ReportError> {
     Ok(match block {
         Block::Heading(title) => html! { h3 { (title) } },
-        Block::Text(text) => html! { p { (text) } },
+        Block::Text(text) => html! { p { (unbroken(text)) } },
         Block::Answers(answers) => html! {
-            ul.answers { @for answer in answers { li { (capitalised(answer)) } } }
+            ul.answers { @for answer in answers { li { (unbroken(&capitalised(answer))) } } }
         },
         Block::List(lines) => html! { ul { @for line in lines { li { (line) } } } },
         Block::Table(table) if table.rows.is_empty() => html! {},
@@ -28,6 +28,11 @@ pub(super) fn block(block: &Block, view: &StudyView) -> Result<Markup, ReportErr
             details { summary { (name) } pre tabindex="0" { code { (text) } } }
         },
     })
+}
+
+/// A number and its percent sign stay on one line.
+fn unbroken(text: &str) -> String {
+    text.replace(" %", "\u{a0}%")
 }
 
 fn figure(figure: &Figure, view: &StudyView) -> Result<Markup, ReportError> {

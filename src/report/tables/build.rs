@@ -95,7 +95,8 @@ pub(in crate::report) fn contrasts(view: &StudyView) -> Table {
         row.extend(STATISTICS.iter().map(|(_, _, of, shown)| Cell::maybe(effect.and_then(of), shown)));
         row
     });
-    let caption = "Contrasts, treatment less control, paired by seed; in CSV as shares, elsewhere in points".to_owned();
+    let caption =
+        "Contrasts, treatment less control, paired by seed; in points, in CSV and Parquet as shares".to_owned();
     Table { name: "contrasts", caption, columns, rows: rows.collect() }
 }
 
@@ -128,10 +129,9 @@ pub(in crate::report) fn examples(view: &StudyView) -> Table {
     });
     Table {
         name: "examples",
-        caption:
-            "Image by image: the range over seeds of McNemar's exact p, and the difference in Top-1 accuracy with an \
+        caption: "The range over seeds of McNemar's exact p, and the difference in Top-1 accuracy with an \
                   interval that resamples seeds and images"
-                .to_owned(),
+            .to_owned(),
         columns: vec![
             Column::text("Treatment", "treatment"),
             Column::text("Control", "control"),

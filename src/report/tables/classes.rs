@@ -120,7 +120,7 @@ pub(in crate::report) fn recall(view: &StudyView) -> Table {
     Table {
         name: "recall",
         caption: format!(
-            "Recall of each class on the test part; {:.0} % intervals, by t over seeds, by Wilson's score for a single run",
+            "Recall of each class on the test part; {:.0} % intervals, by t over seeds, by Wilson's score of one run where all seeds agree",
             100.0 * (1.0 - view.comparison.alpha)
         ),
         columns: vec![

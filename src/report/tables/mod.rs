@@ -81,7 +81,7 @@ pub(super) fn statistics(view: &StudyView) -> Table {
         let values = table.rows.iter().map(|row| row[index].clone());
         std::iter::once(Cell { shown: column.title.clone(), exact: column.key.clone() }).chain(values).collect()
     });
-    Table { name: "statistics", caption: table.caption, columns, rows: rows.collect() }
+    Table { name: "statistics", caption: "All statistics of the contrasts".to_owned(), columns, rows: rows.collect() }
 }
 
 impl Table {
