@@ -408,7 +408,7 @@ fn the_page_loads_nothing_its_links_resolve_and_every_id_is_its_own() {
         assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("://"), "nothing else is named by an address");
         assert!(!page.contains(" style=\"") && !page.contains(" onclick="), "the policy would block it");
         assert!(!page.contains("<rusty>"), "text is text");
-        let read = cut(&cut(&page, "<script", "</script>"), "<style>", "</style>");
+        let read = cut(&cut(&page, "<script", "</script>"), "<style>", "</style>").replace("loss became NaN", "");
         assert!(!cut(&read, "base64,", "\"").contains("NaN"));
         assert_balanced(&page);
     }
