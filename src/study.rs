@@ -7,6 +7,7 @@ mod data;
 mod edits;
 mod error;
 mod estimate;
+mod gallery;
 mod key;
 mod preview;
 #[cfg(feature = "torch")]
@@ -55,7 +56,9 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     trials::use_threads(plan);
     let sets = sets::materialise(plan, &data, options, context)?;
     let arms = arms::assemble(plan, &data, &sets, options)?;
-    let mut sheet = sheet::StudySheet::new(plan, &data, &arms, context);
+    let gallery = gallery::Gallery::choose(plan, &data, &sets);
+    gallery.keep(plan, &registry)?;
+    let mut sheet = sheet::StudySheet::new(plan, &data, &arms, &gallery, context);
     if let Some(earlier) = registry.read_study(&plan.study.name, &plan.digest())? {
         sheet.keep_arms_of(earlier, plan);
     }

@@ -18,6 +18,11 @@ pub enum RegistryError {
     NewerFormat { path: PathBuf, found: u32, known: u32 },
     #[error("`{}` names run {found}, not the run of its folder: the folder was renamed or copied", path.display())]
     WrongFolder { path: PathBuf, found: RunId },
+    #[error(
+        "the picture `{}` was changed since it was recorded: restore it, or run the study again to choose it anew",
+        path.display()
+    )]
+    Picture { path: PathBuf },
     #[error("a number of this event is not finite and cannot be recorded: {event}")]
     NotFinite { event: String },
     #[error("run {run}: an earlier write to its record failed; resume it after the cause is removed")]

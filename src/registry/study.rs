@@ -1,6 +1,7 @@
 //! Whole records for reports: a run with its curves, a study with its runs, and what a study itself leaves behind.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use rusqlite::OptionalExtension as _;
@@ -176,6 +177,36 @@ impl Registry {
         files::read_json(&self.study_path(study, plan)?)
     }
 
+    /// Keeps a PNG file beside what [`write_study`](Self::write_study) wrote, under its digest.
+    ///
+    /// # Errors
+    /// If the study's name is not usable or the file cannot be written.
+    pub fn write_picture(&self, study: &str, plan: &Digest, png: &[u8]) -> Result<Digest, RegistryError> {
+        let digest = Digest::of_bytes(png);
+        let path = self.picture_path(study, plan, &digest)?;
+        if files::read_optional(&path)?.as_deref() != Some(png) {
+            let folder = files::parent(&path);
+            fs::create_dir_all(folder).map_err(RegistryError::io("create", folder))?;
+            files::replace_file(&path, |out| out.write_all(png).map_err(RegistryError::io("write", &path)))?;
+        }
+        Ok(digest)
+    }
+
+    /// A picture that [`write_picture`](Self::write_picture) wrote.
+    ///
+    /// # Errors
+    /// If it is not there, or has another content than its digest says.
+    pub fn read_picture(&self, study: &str, plan: &Digest, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
+        let path = self.picture_path(study, plan, digest)?;
+        let png = fs::read(&path).map_err(RegistryError::io("read", &path))?;
+        if Digest::of_bytes(&png) == *digest { Ok(png) } else { Err(RegistryError::Picture { path }) }
+    }
+
+    fn picture_path(&self, study: &str, plan: &Digest, digest: &Digest) -> Result<PathBuf, RegistryError> {
+        let sheet = self.study_path(study, plan)?;
+        Ok(files::parent(&sheet).join("gallery").join(format!("{digest}.png")))
+    }
+
     fn study_path(&self, study: &str, plan: &Digest) -> Result<PathBuf, RegistryError> {
         let study = check_study_name(study)?;
         Ok(self.runs_dir.join(STUDIES).join(study).join(plan.short()).join("study.json"))
@@ -316,6 +347,20 @@ mod tests {
         for name in ["../up", "a/b", "", ".."] {
             assert!(matches!(registry.write_study(name, &one, &1), Err(RegistryError::StudyName(_))), "{name}");
         }
+    }
+
+    #[test]
+    fn pictures_come_back_as_they_were_or_not_at_all() {
+        let runs = tempfile::tempdir().unwrap();
+        let registry = open(runs.path());
+        let plan = Digest::of_bytes(b"plan");
+        let digest = registry.write_picture("demo", &plan, b"pixels").unwrap();
+        assert_eq!(registry.read_picture("demo", &plan, &digest).unwrap(), b"pixels");
+        let path = registry.picture_path("demo", &plan, &digest).unwrap();
+        fs::write(&path, b"others").unwrap();
+        assert!(matches!(registry.read_picture("demo", &plan, &digest), Err(RegistryError::Picture { .. })));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(registry.read_picture("demo", &plan, &digest), Err(RegistryError::Io { .. })));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::view::StudyView;
-use super::{Figures, Markdown, Tables};
+use super::{Figures, Html, Markdown, Tables};
 
 /// Every format of a report, in the order written.
-pub const FORMATS: [&dyn ReportFormat; 3] = [&Figures, &Tables, &Markdown];
+pub const FORMATS: [&dyn ReportFormat; 4] = [&Figures, &Tables, &Markdown, &Html];
 
 /// One way to render a view.
 pub trait ReportFormat: Sync {
@@ -37,6 +37,8 @@ pub enum ReportError {
     Figure { figure: String, reason: String },
     #[error("cannot encode table `{table}`")]
     Table { table: String, source: csv::Error },
+    #[error("cannot encode table `{table}`")]
+    Parquet { table: String, source: polars::error::PolarsError },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot read {}", path.display())]

@@ -1,20 +1,20 @@
 //! `report.md`: the whole report as a page that a code forge renders, with relative links to the figures.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
-use super::figures::{Figure, figures};
+use super::document::{self, Block};
+use super::figures::Figure;
 use super::format::{ReportError, ReportFile, ReportFormat};
-use super::numbers::{NONE, count};
-use super::tables::{self, Table};
-use super::view::{DataView, StudyView};
-use crate::data::manifest::LeftOut;
+use super::gallery::Source;
+use super::numbers::NONE;
+use super::record::Picture;
+use super::references::Reference;
+use super::tables::Table;
+use super::view::StudyView;
 
-/// Renders `report.md`.
+/// Renders `report.md`, the pictures of its gallery and `references.bib`.
 #[derive(Clone, Copy, Debug)]
 pub struct Markdown;
-
-/// Left-out files that are listed one by one; more are only counted.
-const MAX_LISTED: usize = 20;
 
 impl ReportFormat for Markdown {
     fn name(&self) -> &'static str {
@@ -22,7 +22,16 @@ impl ReportFormat for Markdown {
     }
 
     fn files(&self, view: &StudyView) -> Result<Vec<ReportFile>, ReportError> {
-        Ok(vec![ReportFile { path: "report.md".to_owned(), bytes: render(view).into_bytes() }])
+        let mut files = BTreeMap::from([("report.md".to_owned(), render(view).into_bytes())]);
+        for source in &view.gallery {
+            let results = source.derived.iter().filter_map(|derived| derived.result.as_ref().ok());
+            files.extend(results.chain([&source.picture]).map(|picture| (picture_path(picture), picture.png.clone())));
+        }
+        let entries: Vec<String> = view.references.iter().map(Reference::bibtex).collect();
+        if !entries.is_empty() {
+            files.insert("references.bib".to_owned(), entries.join("\n").into_bytes());
+        }
+        Ok(files.into_iter().map(|(path, bytes)| ReportFile { path, bytes }).collect())
     }
 }
 
@@ -39,97 +48,26 @@ pub(super) fn render(view: &StudyView) -> String {
         let (head, rest) = text.split_once(". ").unwrap_or((&text, ""));
         page.block(&format!("> **{head}.** {rest}"));
     }
-    let figures = figures(view);
-    page.block("## Answer");
-    page.block(&list(view.answers.iter().map(|answer| escape(&capitalised(answer)))));
-    page.figures(&figures, &["differences"]);
-    page.block("## Results");
-    page.table(&tables::arms(view));
-    page.figures(&figures, &["seeds", "pairs"]);
-    missing(view, &mut page);
-    page.block("## Contrasts");
-    page.table(&tables::primary_contrasts(view));
-    page.block(LEGEND);
-    page.table(&tables::statistics(view));
-    page.table_if_any(&tables::examples(view));
-    data(view, &mut page);
-    page.block("## Training");
-    page.figures(&figures, &["accuracy-by-epoch", "loss-by-epoch", "accuracy-by-updates", "loss-by-updates"]);
-    page.table(&tables::budget(view));
-    let confusions: Vec<&str> =
-        figures.iter().map(|figure| figure.name.as_str()).filter(|name| name.starts_with("confusion-")).collect();
-    if !confusions.is_empty() {
-        page.block("## Predictions");
-        page.figures(&figures, &confusions);
+    for section in document::sections(view) {
+        page.block(&format!("## {}", section.title));
+        for block in &section.blocks {
+            page.put(block, view);
+        }
     }
-    page.block("## Methods");
-    view.methods.iter().for_each(|paragraph| page.block(&escape(paragraph)));
-    page.block("## Provenance");
-    let facts = view.provenance.iter();
-    page.block(&list(facts.map(|fact| format!("{}: {}", escape(&fact.label), escape(&fact.value)))));
     page.0.truncate(page.0.trim_end().len());
     page.0 + "\n"
-}
-
-const LEGEND: &str = "Differences and their intervals are in percentage points, treatment less control, paired by seed. \
-                      Sign-flip and signed-rank p values are exact; TOST p is of a difference as large as the margin.";
-
-fn missing(view: &StudyView, page: &mut Page) {
-    let arms = view.comparison.arms.iter();
-    let lines = arms.flat_map(|arm| {
-        arm.missing
-            .iter()
-            .map(|missing| format!("{}, seed {}: {}", escape(&arm.name), missing.seed, escape(&missing.reason)))
-    });
-    let lines = list(lines);
-    if !lines.is_empty() {
-        page.block("Trials without a result:");
-        page.block(&lines);
-    }
-}
-
-fn data(view: &StudyView, page: &mut Page) {
-    let data = &view.data;
-    page.block("## Data");
-    page.table(&tables::data(view));
-    page.block(&read(data));
-    left_out("Quarantined", &data.quarantined, page);
-    left_out("Withheld, so that no content is in two parts", &data.withheld, page);
-    left_out("Contradicting labels of byte-identical files", &data.contradicting, page);
-    page.block("### Training sets");
-    page.table(&tables::training_sets(view));
-    page.table(&tables::flow(view));
-}
-
-fn read(data: &DataView) -> String {
-    format!(
-        "Read: {} images in {} classes. Quarantined: {}. Ignored: {}. Byte-identical duplicates: {}.",
-        count(data.read.total.count),
-        data.classes.len(),
-        data.quarantined.len(),
-        data.ignored.len(),
-        count(data.duplicates),
-    )
-}
-
-fn left_out(title: &str, files: &[LeftOut], page: &mut Page) {
-    if files.is_empty() {
-        return;
-    }
-    let listed = files.iter().take(MAX_LISTED);
-    let mut lines = list(listed.map(|file| format!("{}: {}", escape(&file.path), escape(&file.reason))));
-    if files.len() > MAX_LISTED {
-        let _ = write!(lines, "\n- and {} more", files.len() - MAX_LISTED);
-    }
-    page.block(&format!("{title}:"));
-    page.block(&lines);
 }
 
 fn list(lines: impl Iterator<Item = String>) -> String {
     lines.map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
 }
 
-fn capitalised(text: &str) -> String {
+/// Where a picture of the gallery is.
+fn picture_path(picture: &Picture) -> String {
+    format!("gallery/{}.png", picture.digest.short())
+}
+
+pub(super) fn capitalised(text: &str) -> String {
     // A name keeps its spelling; only the metric, a word of ours, may open a sentence in lower case.
     if text.starts_with("balanced ") { text.replacen('b', "B", 1) } else { text.to_owned() }
 }
@@ -157,10 +95,37 @@ impl Page {
         }
     }
 
+    fn put(&mut self, block: &Block, view: &StudyView) {
+        match block {
+            Block::Heading(title) => self.block(&format!("### {title}")),
+            Block::Text(text) => self.block(&escape(text)),
+            Block::Answers(answers) => {
+                self.block(&list(answers.iter().map(|answer| escape(&capitalised(answer)))));
+            }
+            Block::List(lines) => self.block(&list(lines.iter().map(|line| escape(line)))),
+            Block::Table(table) if table.rows.is_empty() => {}
+            Block::Table(table) => {
+                self.block(&format!("**{}**", escape(&table.caption)));
+                self.table(table);
+            }
+            Block::Figure(figure) => self.figure(figure),
+            Block::Curves(figures) => figures.iter().for_each(|figure| self.figure(figure)),
+            Block::Gallery => self.gallery(&view.gallery),
+            Block::Code(name, text) => {
+                self.block(&format!(
+                    "<details><summary>{name}</summary>\n\n```\n{}\n```\n\n</details>",
+                    text.trim_end()
+                ));
+            }
+        }
+    }
+
     fn table(&mut self, table: &Table) {
         let cells = |cells: &mut dyn Iterator<Item = String>| format!("| {} |", cells.collect::<Vec<_>>().join(" | "));
         let mut lines = vec![cells(&mut table.columns.iter().map(|column| escape(&column.title)))];
-        lines.push(cells(&mut table.columns.iter().map(|column| if column.text { ":--" } else { "--:" }.to_owned())));
+        lines.push(cells(
+            &mut table.columns.iter().map(|column| if column.is_text() { ":--" } else { "--:" }.to_owned()),
+        ));
         for row in &table.rows {
             let shown =
                 row.iter().map(|cell| if cell.shown.is_empty() { NONE.to_owned() } else { escape(&cell.shown) });
@@ -169,19 +134,31 @@ impl Page {
         self.block(&lines.join("\n"));
     }
 
-    fn table_if_any(&mut self, table: &Table) {
-        if !table.rows.is_empty() {
-            self.block(&escape(&table.caption));
-            self.table(table);
-        }
+    fn figure(&mut self, figure: &Figure) {
+        let caption = escape(&figure.caption);
+        self.block(&format!("![{caption}](figures/{}.png)", figure.name));
+        self.block(&format!("*{caption}* ([SVG](figures/{}.svg))", figure.name));
     }
 
-    fn figures(&mut self, figures: &[Figure], names: &[&str]) {
-        for figure in figures.iter().filter(|figure| names.contains(&figure.name.as_str())) {
-            let caption = escape(&figure.caption);
-            self.block(&format!("![{caption}](figures/{}.png)", figure.name));
-            self.block(&format!("*{caption}* ([SVG](figures/{}.svg))", figure.name));
+    /// One row per derived image, the source in the first of its rows.
+    fn gallery(&mut self, sources: &[Source]) {
+        let mut lines = vec!["| Source | Arm | Asked | Result |".to_owned(), "| :-- | :-- | :-- | :-- |".to_owned()];
+        for source in sources {
+            for (index, derived) in source.derived.iter().enumerate() {
+                let first =
+                    format!("![{}]({}) {}", escape(&source.path), picture_path(&source.picture), escape(&source.path));
+                let result = match &derived.result {
+                    Ok(picture) => {
+                        let alt = escape(&format!("{} of {}", derived.arm, source.path));
+                        format!("![{alt}]({}) {}", picture_path(picture), escape(&derived.note()))
+                    }
+                    Err(reason) => format!("**missing:** {} ({})", escape(reason), escape(&derived.note())),
+                };
+                let source = if index == 0 { first } else { String::new() };
+                lines.push(format!("| {source} | {} | {} | {result} |", escape(&derived.arm), escape(&derived.asked)));
+            }
         }
+        self.block(&lines.join("\n"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::compare::StudyResults;
 use crate::data::manifest::{LeftOut, Manifest};
+use crate::digest::Digest;
 use crate::events::{EpochMetrics, Prediction, Split, TestResult};
 use crate::plan::Plan;
 
@@ -52,6 +53,10 @@ pub struct ArmRecord {
     pub planned: u64,
     /// Planned images that were not made, with the reason.
     pub missing: Vec<LeftOut>,
+    /// Wall time of making its images; absent where they were there before, or nothing was to be made.
+    pub generation_secs: Option<f64>,
+    /// Derived images to show.
+    pub examples: Vec<ExampleRecord>,
     /// The runs that count, in any order.
     pub runs: Vec<RunRecord>,
 }
@@ -68,4 +73,44 @@ pub struct RunRecord {
     pub predictions: Vec<Prediction>,
     /// Wall time of the whole run.
     pub elapsed_secs: f64,
+}
+
+/// A derived image of the gallery.
+#[derive(Clone, Debug)]
+pub struct ExampleRecord {
+    pub source: Picture,
+    /// Of the source, below the data set's root.
+    pub path: String,
+    /// Index of the class.
+    pub class: u32,
+    pub copy: u32,
+    /// The instruction, or the transforms.
+    pub asked: String,
+    /// Mean absolute difference from the source, 8-bit levels, where it was recorded.
+    pub change_levels: Option<f64>,
+    /// The result, or why there is none.
+    pub result: Result<Picture, String>,
+}
+
+/// A small PNG picture.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Picture {
+    /// Of the file.
+    pub digest: Digest,
+    #[serde(skip)]
+    pub png: Vec<u8>,
+}
+
+impl Picture {
+    /// A PNG file's content.
+    #[must_use]
+    pub fn new(png: Vec<u8>) -> Self {
+        Self { digest: Digest::of_bytes(&png), png }
+    }
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Picture({}, {} bytes)", self.digest.short(), self.png.len())
+    }
 }

@@ -124,6 +124,21 @@ pub(super) fn methods(plan: &Plan, comparison: &Comparison, metric: &str) -> Vec
     vec![training(plan), protocol(plan.study.protocol).to_owned(), testing(comparison, metric)]
 }
 
+/// All arms at once, where Friedman's test has an answer.
+pub(super) fn friedman(comparison: &Comparison) -> Option<String> {
+    let friedman = comparison.friedman.as_ref().ok()?;
+    let ranks = comparison.arms.iter().zip(&friedman.mean_ranks).map(|(arm, rank)| format!("{} {rank:.2}", arm.name));
+    Some(format!(
+        "All {} arms at once, over the seeds that every arm has: Friedman's \u{3c7}\u{b2} = {:.2} with {} degrees of freedom, \
+         {}. Mean ranks, 1 for the lowest value: {}.",
+        comparison.arms.len(),
+        friedman.chi2,
+        comparison.arms.len() - 1,
+        p_phrase("p", friedman.p),
+        ranks.collect::<Vec<_>>().join(", "),
+    ))
+}
+
 fn training(plan: &Plan) -> String {
     let classifier = &plan.classifier;
     let architecture = match classifier.architecture {
@@ -142,13 +157,16 @@ fn training(plan: &Plan) -> String {
             sgd.learning_rate, sgd.momentum, sgd.weight_decay
         ),
         Optimizer::Adamw(adamw) => {
-            format!("AdamW (learning rate {}, weight decay {})", adamw.learning_rate, adamw.weight_decay)
+            format!(
+                "AdamW (Loshchilov and Hutter 2019; learning rate {}, weight decay {})",
+                adamw.learning_rate, adamw.weight_decay
+            )
         }
     };
     let schedule = match classifier.schedule {
         Schedule::Constant(_) => "a constant rate".to_owned(),
         Schedule::Step(step) => format!("the rate multiplied by {} every {} epochs", step.factor, step.every_epochs),
-        Schedule::Cosine(_) => "cosine decay".to_owned(),
+        Schedule::Cosine(_) => "cosine decay (Loshchilov and Hutter 2017)".to_owned(),
     };
     let rule = match classifier.epoch_rule {
         EpochRule::Last => "The weights of the last epoch met the test part",
@@ -156,7 +174,7 @@ fn training(plan: &Plan) -> String {
     };
     let (arms, seeds) = (plural(plan.arms.len(), "arm"), plural(plan.study.seeds.len(), "seed"));
     format!(
-        "Each of {arms} trained a {architecture} {start}, once for each of {seeds}, {budget}, with {optimizer}, batches of \
+        "Each of {arms} trained a {architecture} (He et al. 2016) {start} in PyTorch's C++ library (Paszke et al. 2019), once for each of {seeds}, {budget}, with {optimizer}, batches of \
          {} and {schedule}. For one seed all arms share the split, the initial weights and the streams of random numbers. {rule}, \
          which each run read once.",
         classifier.batch_size
@@ -183,8 +201,9 @@ fn testing(comparison: &Comparison, metric: &str) -> String {
     format!(
         "The primary metric is {metric} on the test part. {} declared before the run, paired by seed: paired t test \
          (Student 1908), adjusted over the contrasts (Holm 1979) at a family level of {}; equivalence within ±{:.2} points by \
-         two one-sided tests (Schuirmann 1987), adjusted likewise. Exact sign-flip and signed-rank p values stand beside \
-         them. With {} an exact test of this family cannot give less than {}{reach}. Sample sizes and minimum detectable \
+         two one-sided tests (Schuirmann 1987), adjusted likewise. Exact p values of the sign-flip test (Pitman 1937) and \
+         of the signed-rank test (Wilcoxon 1945) stand beside them, with the effect sizes d_z, g_z (Hedges 1981) and A12 \
+         (Vargha and Delaney 2000). With {} an exact test of this family cannot give less than {}{reach}. Sample sizes and minimum detectable \
          differences are for 80 % power at alpha divided by the number of contrasts.",
         if comparison.contrasts.len() == 1 {
             "One contrast was".to_owned()

@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::conduct::{answers, banner};
+use super::convergence::{Convergence, convergence};
 use super::curves::{Curve, curves};
+use super::gallery::{Source, sources};
+use super::recall::{ClassRecall, recalls};
 use super::record::{ArmRecord, Fact, RunRecord, StudyRecord};
+use super::references::{Reference, references};
 use super::sentences;
 use crate::compare::{Comparison, Looked, compare};
 use crate::data::manifest::LeftOut;
 use crate::events::Split;
 use crate::plan::arm::Role;
+use crate::plan::dataset::Protocol;
 
 /// A study, ready to be rendered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +24,7 @@ pub struct StudyView {
     pub name: String,
     pub title: String,
     pub question: Option<String>,
+    pub protocol: Protocol,
     /// What a reader must know before the first number.
     pub banner: Vec<BannerFact>,
     /// One sentence per contrast, in the order declared.
@@ -31,7 +37,11 @@ pub struct StudyView {
     pub data: DataView,
     /// In the order of the experiment file.
     pub arms: Vec<ArmView>,
+    /// Derived images, by source; empty where none were made or kept.
+    pub gallery: Vec<Source>,
     pub methods: Vec<String>,
+    /// What the methods cite.
+    pub references: Vec<Reference>,
     pub provenance: Vec<Fact>,
 }
 
@@ -97,6 +107,9 @@ pub struct ArmView {
     pub flow: ArmFlow,
     /// Of the training and validation parts.
     pub curves: Vec<Curve>,
+    pub convergence: Convergence,
+    /// Per class with test images.
+    pub recalls: Vec<ClassRecall>,
     /// Absent without predictions.
     pub confusion: Option<Confusion>,
     pub budget: Budget,
@@ -128,7 +141,10 @@ pub struct Budget {
     /// Samples shown to the network in training.
     pub samples_seen: f64,
     pub unique_originals: u64,
-    pub elapsed_secs: f64,
+    /// Wall time of making the arm's images, once for all runs; absent where it is not known or none were made.
+    pub generation_secs: Option<f64>,
+    /// Wall time of a run.
+    pub training_secs: f64,
     /// Mean epoch whose weights met the test part.
     pub selected_epoch: f64,
 }
@@ -148,11 +164,14 @@ impl StudyView {
             question: plan.study.question.clone(),
             banner: banner(&comparison, record.manifest.synthetic, plan.study.protocol),
             answers: answers(&comparison, plan.study.protocol),
+            protocol: plan.study.protocol,
             mark,
             metric: metric.to_owned(),
             data: data_view(record),
             arms: plan.arms.iter().map(|arm| arm_view(record, &arm.name, level)).collect(),
+            gallery: sources(&record.arms, &record.manifest.classes),
             methods: sentences::methods(plan, &comparison, metric),
+            references: references(plan, &comparison),
             provenance: record.provenance.clone(),
             comparison,
         }
@@ -206,6 +225,8 @@ fn arm_view(record: &StudyRecord, name: &str, level: f64) -> ArmView {
             classes: class_table(classes, &vec![0; classes.len()], &planned.declared),
             flow: ArmFlow { planned: 0, missing: Vec::new(), trained_on: 0, tested: 0 },
             curves: Vec::new(),
+            convergence: convergence(&[], level),
+            recalls: Vec::new(),
             confusion: None,
             budget: Budget::default(),
         };
@@ -217,6 +238,8 @@ fn arm_view(record: &StudyRecord, name: &str, level: f64) -> ArmView {
         classes: class_table(classes, &arm.counts, &planned.declared),
         flow: flow(arm),
         curves: curves(&runs, level),
+        convergence: convergence(&arm.runs, level),
+        recalls: recalls(&arm.runs, classes.len(), level),
         confusion: confusion(&arm.runs, classes.len()),
         budget: budget(arm),
     }
@@ -261,7 +284,8 @@ fn budget(arm: &ArmRecord) -> Budget {
         updates: mean(&|run| trained(run).iter().map(|m| m.updates).max().unwrap_or(0) as f64),
         samples_seen: mean(&|run| trained(run).iter().map(|m| m.samples).sum::<u64>() as f64),
         unique_originals: arm.originals,
-        elapsed_secs: mean(&|run| run.elapsed_secs),
+        generation_secs: arm.generation_secs,
+        training_secs: mean(&|run| run.elapsed_secs),
         selected_epoch: mean(&|run| f64::from(run.selected_epoch)),
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct ReadyArm<'a> {
     pub(super) planned: u64,
     pub(super) missing: Vec<LeftOut>,
     pub(super) sets: Vec<Digest>,
+    /// Wall time of making those sets that were not there.
+    pub(super) generation_secs: Option<f64>,
     pub(super) audits: Vec<LeakAudit>,
 }
 
@@ -78,6 +80,7 @@ fn ready<'a>(
         planned: planned(data, arm, derived_planned),
         missing: made.sets.iter().flat_map(missing).collect(),
         sets: set_digests,
+        generation_secs: made.sets.iter().filter_map(|made| made.generation_secs).reduce(|a, b| a + b),
         training,
         validation,
         test,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::results::{balanced, why_excluded};
-use super::sheet::{ArmSheet, StudySheet};
+use super::sheet::{ArmSheet, Example, Shown, StudySheet};
 use super::{StudyError, Workspace};
 use crate::compare::{ArmResults, Excluded, RunResult, StudyResults};
 use crate::data::audit::{Duplicate, DuplicateSet};
@@ -15,7 +15,8 @@ use crate::plan::dataset::Protocol;
 use crate::plan::file::PrimaryMetric;
 use crate::registry::{Provenance, Registry, RunRecord as Recorded};
 use crate::report::{
-    ArmRecord, Fact, PartRecord, RunRecord, StudyRecord, StudyView, Verification, verify_report, write_report,
+    ArmRecord, ExampleRecord, Fact, PartRecord, Picture, RunRecord, StudyRecord, StudyView, Verification,
+    verify_report, write_report,
 };
 
 /// Writes the report of a study as far as it was run, and says where.
@@ -64,6 +65,8 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
             originals: sheet.originals,
             planned: sheet.planned,
             missing: sheet.missing.clone(),
+            generation_secs: sheet.generation_secs,
+            examples: examples(plan, registry, sheet)?,
             runs: trials.into_iter().filter_map(Cell::into_run).collect(),
         });
     }
@@ -79,6 +82,29 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
         arms,
         results: StudyResults { study: plan.study.clone(), contrasts: plan.contrasts.clone(), arms: results, conduct },
     })
+}
+
+/// The arm's part of the gallery, with the pictures from the study's record.
+fn examples(plan: &Plan, registry: &Registry, sheet: &ArmSheet) -> Result<Vec<ExampleRecord>, StudyError> {
+    let picture = |digest: &Digest| {
+        let png = registry.read_picture(&plan.study.name, &plan.digest(), digest)?;
+        Ok::<_, StudyError>(Picture { digest: *digest, png })
+    };
+    let example = |example: &Example| {
+        Ok(ExampleRecord {
+            source: picture(&example.source)?,
+            path: example.path.clone(),
+            class: example.class,
+            copy: example.copy,
+            asked: example.asked.clone(),
+            change_levels: example.change_levels,
+            result: match &example.shown {
+                Shown::Picture(digest) => Ok(picture(digest)?),
+                Shown::Missing(reason) => Err(reason.clone()),
+            },
+        })
+    };
+    sheet.examples.iter().map(example).collect()
 }
 
 /// One cell of the design: an arm with a seed, and the run that counts, if there is one.

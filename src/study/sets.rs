@@ -33,6 +33,8 @@ pub(super) struct MadeSet {
     pub(super) set: DerivedSet,
     pub(super) pixels: Arc<PixelBlock>,
     pub(super) planned: u64,
+    /// Wall time of making it; absent if it was there.
+    pub(super) generation_secs: Option<f64>,
 }
 
 /// Makes what is missing of the sets of every wanted arm.
@@ -76,18 +78,20 @@ impl Pool<'_> {
         };
         let watch = store::Watch { stop: context.stop, progress: &progress };
         let sets = context.workspace.runs.join("sets");
+        let stopwatch = context.clock.start();
         let set = match store::materialise(&sets, &request, &*step.maker, watch) {
             Ok(set) => set,
             Err(StoreError::Interrupted { .. }) => return Err(StudyError::Interrupted),
             Err(source) => return Err(StudyError::Store { arm: arm.name.clone(), source }),
         };
+        let generation_secs = (!set.reused).then(|| stopwatch.elapsed().as_secs_f64());
         drop(stage);
         let picture =
             |image: &store::DerivedImage| Picture { file: set.folder.join(&image.file), digest: image.digest };
         let pictures: Vec<Picture> = set.images.iter().map(picture).collect();
         let pixels = Arc::new(decode(&format!("decode images of {}", arm.name), &pictures, self.plan, context)?);
         let planned = (set.images.len() + set.missing.len()) as u64;
-        Ok(MadeSet { set, pixels, planned })
+        Ok(MadeSet { set, pixels, planned, generation_secs })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that crosses modules, as one binary.
 
+mod browser;
 #[cfg(feature = "torch")]
 mod compare;
 #[cfg(feature = "torch")]

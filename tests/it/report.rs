@@ -12,8 +12,8 @@ use augtrial::plan::Plan;
 use augtrial::plan::dataset::Protocol;
 use augtrial::plan::file::Contrast;
 use augtrial::report::{
-    ArmRecord, FORMATS, Fact, Figures, Markdown, PartRecord, ReportFormat as _, RunRecord, StudyRecord, StudyView,
-    Tables, write_report,
+    ArmRecord, ExampleRecord, FORMATS, Fact, Figures, Html, Markdown, PartRecord, Picture, ReportFormat as _,
+    RunRecord, StudyRecord, StudyView, Tables, write_report,
 };
 
 const CLASSES: [&str; 6] = ["cardboard", "glass", "metal", "paper", "plastic", "trash"];
@@ -125,6 +125,32 @@ fn run(arm: u64, name: &str, seed: u64, top1: f64) -> RunRecord {
     }
 }
 
+/// A small picture that looks like no other: a gradient under its shade of red.
+fn picture(shade: u8) -> Picture {
+    let image = image::RgbImage::from_fn(48, 36, |x, y| image::Rgb([shade, (x * 5) as u8, (y * 7) as u8]));
+    let mut png = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    Picture::new(png.into_inner())
+}
+
+/// Two sources, with one derived image each in the second arm, and one that is missing in the third.
+fn examples(arm: u64) -> Vec<ExampleRecord> {
+    let example = |class: u32, result| ExampleRecord {
+        source: picture(class as u8 * 40),
+        path: format!("{}/0007.jpg", CLASSES[class as usize]),
+        class,
+        copy: 0,
+        asked: if arm == 1 { "horizontal_flip(p 1.0)".to_owned() } else { "make it look <rusty> & \"old\"".to_owned() },
+        change_levels: (arm > 1).then_some(17.25),
+        result,
+    };
+    match arm {
+        0 => Vec::new(),
+        1 => vec![example(2, Ok(picture(200))), example(5, Ok(picture(210)))],
+        _ => vec![example(2, Ok(picture(220))), example(5, Err("the edit equals its source".to_owned()))],
+    }
+}
+
 fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
     let plan = plan(arms, seeds);
     let arm_records: Vec<ArmRecord> = (0..)
@@ -141,6 +167,8 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
                     class: None,
                 })
                 .collect(),
+            generation_secs: (index > 0).then_some(12.5 * index as f64),
+            examples: examples(index),
             runs: (1..=seeds).map(|seed| run(index, arm.0, seed, arm.1)).collect(),
         })
         .collect();
@@ -232,7 +260,8 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 fn page(record: &StudyRecord) -> String {
     let view = StudyView::new(record);
     let files = Markdown.files(&view).unwrap();
-    String::from_utf8(files[0].bytes.clone()).unwrap()
+    let page = files.into_iter().find(|file| file.path == "report.md").unwrap();
+    String::from_utf8(page.bytes).unwrap()
 }
 
 #[test]
@@ -243,7 +272,7 @@ fn the_page_of_a_clean_study() {
 #[test]
 fn the_page_of_a_troubled_study_warns_before_the_first_number() {
     let page = page(&troubled());
-    let head: String = page.split("## Results").next().unwrap().to_owned();
+    let head: String = page.split("## Flow of images").next().unwrap().to_owned();
     insta::assert_snapshot!(head);
     assert!(page.contains("seed 3: loss became NaN"));
 }
@@ -342,4 +371,109 @@ fn tables_read_back_to_the_values_of_the_view() {
     let total = reader.records().last().unwrap().unwrap();
     // The thesis's table 1 counts five files too many.
     assert_eq!(total.iter().take(4).collect::<Vec<_>>(), ["total", "2527", "2532", "-5"]);
+}
+
+#[test]
+fn same_input_same_page_and_the_page_of_a_small_study() {
+    let record = record(&[Arm("control", 0.7), Arm("flips", 0.75)], 2);
+    let one = html(&record);
+    assert_eq!(one, html(&record));
+    // Programs, styles, fonts, pictures and drawings are looked at elsewhere; what is left is the text and its order.
+    let mut text = one;
+    for (open, close) in [("<style>", "</style>"), ("<script", "</script>"), ("<svg", "</svg>"), ("base64,", "\"")] {
+        text = cut(&text, open, close);
+    }
+    let head = text.split("content=\"default-src").next().unwrap().to_owned();
+    let body = text.split("<body>").nth(1).unwrap();
+    insta::assert_snapshot!(format!("{head}\n{body}").replace("><", ">\n<"));
+}
+
+#[test]
+fn the_page_loads_nothing_its_links_resolve_and_every_id_is_its_own() {
+    for record in [thesis_like(), troubled()] {
+        let page = html(&record);
+        let ids: Vec<&str> = attributes(&page, " id=\"").collect();
+        let unique: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), unique.len(), "{ids:?}");
+        let links: Vec<&str> = attributes(&page, " href=\"").collect();
+        assert!(links.len() > 8);
+        for link in links {
+            assert!(
+                unique.contains(link.strip_prefix('#').unwrap_or_else(|| panic!("{link} leaves the page"))),
+                "{link}"
+            );
+        }
+        for label in attributes(&page, " aria-labelledby=\"") {
+            assert!(unique.contains(label), "{label}");
+        }
+        for source in attributes(&page, " src=\"") {
+            assert!(source.starts_with("data:image/"), "{}", &source[..40.min(source.len())]);
+        }
+        // The one address is the name of SVG's vocabulary.
+        assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("://"), "nothing else is named by an address");
+        assert!(!page.contains(" style=\"") && !page.contains(" onclick="), "the policy would block it");
+        assert!(!page.contains("<rusty>"), "text is text");
+        let read = cut(&cut(&page, "<script", "</script>"), "<style>", "</style>").replace("loss became NaN", "");
+        assert!(!cut(&read, "base64,", "\"").contains("NaN"));
+        assert_balanced(&page);
+    }
+}
+
+#[test]
+fn the_gallery_shows_source_request_and_result_and_says_what_is_missing() {
+    let record = thesis_like();
+    let (html, view) = (html(&record), StudyView::new(&record));
+    assert_eq!(view.gallery.len(), 2, "one row per source, whatever the number of arms");
+    assert!(html.contains("the edit equals its source") && html.contains("mean change 17.2 levels"));
+    let files = Markdown.files(&view).unwrap();
+    let page = String::from_utf8(files.iter().find(|file| file.path == "report.md").unwrap().bytes.clone()).unwrap();
+    assert!(page.contains("**missing:** the edit equals its source"), "{page}");
+    let pictures: Vec<&str> = page.split("](gallery/").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    assert_eq!(pictures.len(), 2 + 3);
+    for picture in pictures {
+        assert!(files.iter().any(|file| file.path == format!("gallery/{picture}")), "{picture}");
+    }
+}
+
+/// The page of a study with everything that a page can show, for the browser's tests.
+pub fn sample_page() -> String {
+    html(&thesis_like())
+}
+
+/// The page of a study.
+fn html(record: &StudyRecord) -> String {
+    String::from_utf8(Html.files(&StudyView::new(record)).unwrap().remove(0).bytes).unwrap()
+}
+
+/// The text without what stands between two marks.
+fn cut(text: &str, open: &str, close: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(open) {
+        kept += before;
+        kept += open;
+        rest = &after[after.find(close).expect("what is opened is closed")..];
+    }
+    kept + rest
+}
+
+fn attributes<'a>(page: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    page.split(name).skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+/// Every element is closed by its own end tag, in order.
+fn assert_balanced(page: &str) {
+    const VOID: [&str; 5] = ["meta", "img", "input", "br", "!DOCTYPE"];
+    let page = cut(&cut(page, "<style>", "</style>"), "<script", "</script>");
+    let mut open: Vec<&str> = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        let name = tag.split([' ', '\n', '/']).find(|part| !part.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
 }

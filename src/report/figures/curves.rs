@@ -119,7 +119,11 @@ fn draw_panel<DB: DrawingBackend>(
 }
 
 /// Arms with colour and line style, in rows below the panels.
-fn draw_legend<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<'_, DB>, top: f64) -> Result<(), FigureError> {
+pub(super) fn draw_legend<DB: DrawingBackend>(
+    view: &StudyView,
+    canvas: &Canvas<'_, DB>,
+    top: f64,
+) -> Result<(), FigureError> {
     let room = canvas.width - 40.0;
     let names = || view.arms.iter().map(|arm| arm.name.as_str());
     for (row, entries) in style::legend_rows(names(), room).iter().enumerate() {

@@ -7,8 +7,13 @@ mod contact_sheet;
 mod contrasts;
 mod curves;
 mod dots;
+mod flow;
+mod recall;
 mod style;
+mod theme;
 
+pub(super) use self::style::{COLOURS, font_faces};
+pub(super) use self::theme::themed;
 use plotters::prelude::*;
 use rayon::prelude::*;
 
@@ -41,8 +46,12 @@ enum Content {
     Dots,
     Forest,
     Slopes,
+    Flow,
+    Recall,
     /// Index of the arm.
     Confusion(usize),
+    /// Index of the contrast.
+    ConfusionDifference(usize),
 }
 
 /// The figures that this view has data for, in the order shown.
@@ -52,6 +61,12 @@ pub(super) fn figures(view: &StudyView) -> Vec<Figure> {
         figures.push(Figure { name: name.to_owned(), caption: caption + view.mark, size, content });
     };
     let metric = &view.metric;
+    add(
+        "flow",
+        "Images on their way through the study, and each arm's runs.".to_owned(),
+        flow::size(view),
+        Content::Flow,
+    );
     let legend = style::legend_height_px(view.arms.iter().map(|arm| arm.name.as_str()), style::WIDTH_PX);
     if view.comparison.arms.iter().any(|arm| !arm.values.is_empty()) {
         let rows = view.arms.len() as u32;
@@ -82,12 +97,27 @@ pub(super) fn figures(view: &StudyView) -> Vec<Figure> {
             }
         }
     }
+    if view.arms.iter().any(|arm| !arm.recalls.is_empty()) {
+        let caption = "Recall of each class on the test part, mean over seeds with its interval.";
+        add("recall", caption.to_owned(), recall::size(view), Content::Recall);
+    }
     for (index, arm) in view.arms.iter().enumerate() {
         if let Some(confusion) = &arm.confusion {
             let caption =
                 format!("Predictions of {} on the test part, all seeds, in percent of the true class.", arm.name);
             let name = format!("confusion-{}", arm.name);
             add(&name, caption, confusion::size(&view.data.classes, confusion), Content::Confusion(index));
+        }
+    }
+    for (index, contrast) in view.comparison.contrasts.iter().map(|contrast| &contrast.contrast).enumerate() {
+        if let Some((treatment, _)) = confusion::both(view, contrast) {
+            let (treated, control) = (&contrast.treatment, &contrast.control);
+            let caption = format!(
+                "Predictions of {treated} less those of {control}, in points of the true class: gains on the diagonal \
+                 are recall."
+            );
+            let size = confusion::size(&view.data.classes, treatment);
+            add(&format!("confusions-{treated}-less-{control}"), caption, size, Content::ConfusionDifference(index));
         }
     }
     figures
@@ -100,8 +130,25 @@ impl Figure {
             Content::Dots => dots::draw(view, canvas),
             Content::Forest => contrasts::draw_forest(view, canvas),
             Content::Slopes => contrasts::draw_slopes(view, canvas),
+            Content::Flow => flow::draw(view, canvas),
+            Content::Recall => recall::draw(view, canvas),
             Content::Confusion(arm) => confusion::draw(view, arm, canvas),
+            Content::ConfusionDifference(contrast) => confusion::draw_difference(view, contrast, canvas),
         }
+    }
+
+    /// Whether it shows training curves.
+    pub fn is_curves(&self) -> bool {
+        matches!(self.content, Content::Curves(..))
+    }
+
+    /// The figure as an SVG element, without a font of its own.
+    pub fn svg(&self, view: &StudyView) -> Result<String, ReportError> {
+        canvas::svg(self.size, |canvas| self.draw(view, canvas)).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &FigureError) -> ReportError {
+        ReportError::Figure { figure: self.name.clone(), reason: error.to_string() }
     }
 }
 
@@ -113,10 +160,9 @@ impl ReportFormat for Figures {
     fn files(&self, view: &StudyView) -> Result<Vec<ReportFile>, ReportError> {
         // Each figure is drawn alone, and all are put in their order again.
         let drawn = figures(view).into_par_iter().map(|figure| {
-            let failed =
-                |error: FigureError| ReportError::Figure { figure: figure.name.clone(), reason: error.to_string() };
-            let png = canvas::png(figure.size, |canvas| figure.draw(view, canvas)).map_err(failed)?;
-            let svg = canvas::svg(figure.size, |canvas| figure.draw(view, canvas)).map_err(failed)?;
+            let png =
+                canvas::png(figure.size, |canvas| figure.draw(view, canvas)).map_err(|error| figure.failed(&error))?;
+            let svg = theme::with_fonts(&figure.svg(view)?);
             let file = |ending, bytes| ReportFile { path: format!("figures/{}.{ending}", figure.name), bytes };
             Ok([file("png", png), file("svg", svg.into_bytes())])
         });

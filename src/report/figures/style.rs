@@ -33,6 +33,9 @@ const PALETTE: [RGBColor; 7] = [
 /// Lengths of line and gap in turn, logical px: solid, dashed, dotted, dash-dot.
 const DASHES: [&[f64]; 4] = [&[], &[9.0, 5.0], &[2.0, 4.0], &[9.0, 4.0, 2.0, 4.0]];
 
+/// Number of colours before they repeat.
+pub(in crate::report) const COLOURS: usize = PALETTE.len();
+
 /// How one arm is drawn, everywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ArmStyle {
@@ -77,6 +80,38 @@ pub(super) fn fit(text: &str, size_px: f64, width_px: f64) -> String {
         .map(|kept| characters[..kept].iter().collect::<String>() + "…")
         .find(|short| text_width_px(short, size_px) <= width_px)
         .unwrap_or_else(|| "…".to_owned())
+}
+
+/// Breaks a text into lines of a width; a word that is wider is cut.
+pub(super) fn wrap(text: &str, size_px: f64, width_px: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word = fit(word, size_px, width_px);
+        match lines.last_mut() {
+            Some(line) if text_width_px(&format!("{line} {word}"), size_px) <= width_px => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// The style sheet that makes an SVG file draw the same on a machine without the font: the weights that it uses, as data.
+pub(in crate::report) fn font_faces(bold: bool) -> String {
+    use base64::Engine as _;
+
+    let regular = include_bytes!("../../../assets/fonts/Inter-Regular.subset.woff2").as_slice();
+    let semi_bold = include_bytes!("../../../assets/fonts/Inter-SemiBold.subset.woff2").as_slice();
+    let faces = [(400, regular), (700, semi_bold)].into_iter().take(if bold { 2 } else { 1 });
+    let face = |(weight, bytes): (u32, &[u8])| {
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        format!(
+            "@font-face{{font-family:Inter;font-weight:{weight};src:url(data:font/woff2;base64,{data}) format(\"woff2\")}}"
+        )
+    };
+    faces.map(face).collect()
 }
 
 /// Length of a legend's line sample, and the gaps around its text, logical px.

@@ -2,10 +2,9 @@
 
 use super::{Cell, Column, Table};
 use crate::compare::{ContrastResult, Direction, Effect, Verdict};
-use crate::events::Split;
 use crate::plan::arm::Role;
 use crate::report::curves::Measure;
-use crate::report::numbers::{duration, p_value, percent, points, signed};
+use crate::report::numbers::{NONE, duration, p_value, percent, points, signed};
 use crate::report::view::StudyView;
 
 /// Per arm: what its seeds sum up to.
@@ -34,7 +33,7 @@ pub(in crate::report) fn arms(view: &StudyView) -> Table {
         columns: vec![
             Column::text("Arm", "arm"),
             Column::text("Role", "role"),
-            Column::number("n", "n"),
+            Column::count("n", "n"),
             Column::number("Mean", "mean"),
             Column::number("Low", "interval_low"),
             Column::number("High", "interval_high"),
@@ -80,8 +79,8 @@ pub(in crate::report) fn contrasts(view: &StudyView) -> Table {
         Column::text("Treatment", "treatment"),
         Column::text("Control", "control"),
         Column::text("Verdict", "verdict"),
-        Column::number("Pairs", "pairs"),
-        Column::number("Wins", "wins"),
+        Column::count("Pairs", "pairs"),
+        Column::count("Wins", "wins"),
     ];
     columns.extend(STATISTICS.iter().map(|(title, key, _, _)| Column::number(title, key)));
     let rows = view.comparison.contrasts.iter().map(|contrast| {
@@ -96,7 +95,8 @@ pub(in crate::report) fn contrasts(view: &StudyView) -> Table {
         row.extend(STATISTICS.iter().map(|(_, _, of, shown)| Cell::maybe(effect.and_then(of), shown)));
         row
     });
-    let caption = "Contrasts, treatment less control, paired by seed; in CSV as shares, elsewhere in points".to_owned();
+    let caption =
+        "Contrasts, treatment less control, paired by seed; in points, in CSV and Parquet as shares".to_owned();
     Table { name: "contrasts", caption, columns, rows: rows.collect() }
 }
 
@@ -129,85 +129,18 @@ pub(in crate::report) fn examples(view: &StudyView) -> Table {
     });
     Table {
         name: "examples",
-        caption:
-            "Image by image: the range over seeds of McNemar's exact p, and the difference in Top-1 accuracy with an \
+        caption: "The range over seeds of McNemar's exact p, and the difference in Top-1 accuracy with an \
                   interval that resamples seeds and images"
-                .to_owned(),
+            .to_owned(),
         columns: vec![
             Column::text("Treatment", "treatment"),
             Column::text("Control", "control"),
-            Column::number("Images", "images"),
+            Column::count("Images", "images"),
             Column::number("McNemar p, smallest", "mcnemar_p_min"),
             Column::number("largest", "mcnemar_p_max"),
             Column::number("Difference", "difference"),
             Column::number("Low", "interval_low"),
             Column::number("High", "interval_high"),
-        ],
-        rows: rows.collect(),
-    }
-}
-
-/// Per class: images read, declared, and in each part.
-pub(in crate::report) fn data(view: &StudyView) -> Table {
-    let data = &view.data;
-    let mut columns = vec![
-        Column::text("Class", "class"),
-        Column::number("Read", "read"),
-        Column::number("Declared", "declared"),
-        Column::number("Read less declared", "difference"),
-    ];
-    columns.extend(data.parts.iter().map(|part| Column::number(capital(part.split), part.split.name())));
-    let rows = data.read.rows.iter().chain([&data.read.total]).enumerate().map(|(index, row)| {
-        let mut cells = vec![Cell::text(&row.class), Cell::count(row.count)];
-        cells.extend([declared(row.declared), difference(row.difference())]);
-        let total = index == data.read.rows.len();
-        cells.extend(data.parts.iter().map(|part| {
-            let sum = || part.counts.iter().sum();
-            Cell::count(if total { sum() } else { part.counts.get(index).copied().unwrap_or(0) })
-        }));
-        cells
-    });
-    Table { name: "data", caption: "Source images by class".to_owned(), columns, rows: rows.collect() }
-}
-
-fn capital(split: Split) -> &'static str {
-    match split {
-        Split::Train => "Train",
-        Split::Validation => "Validation",
-        Split::Test => "Test",
-    }
-}
-
-fn declared(declared: Option<u64>) -> Cell {
-    declared.map_or_else(Cell::default, Cell::count)
-}
-
-fn difference(difference: Option<i64>) -> Cell {
-    difference.map_or_else(Cell::default, |d| Cell { shown: signed(d as f64, 0), exact: d.to_string() })
-}
-
-/// Per arm and class: images in the training set, against what was declared.
-pub(in crate::report) fn training_sets(view: &StudyView) -> Table {
-    let rows = view.arms.iter().flat_map(|arm| {
-        arm.classes.rows.iter().chain([&arm.classes.total]).map(|row| {
-            vec![
-                Cell::text(&arm.name),
-                Cell::text(&row.class),
-                Cell::count(row.count),
-                declared(row.declared),
-                difference(row.difference()),
-            ]
-        })
-    });
-    Table {
-        name: "training-sets",
-        caption: "Training images of each arm by class".to_owned(),
-        columns: vec![
-            Column::text("Arm", "arm"),
-            Column::text("Class", "class"),
-            Column::number("In the set", "count"),
-            Column::number("Declared", "declared"),
-            Column::number("Set less declared", "difference"),
         ],
         rows: rows.collect(),
     }
@@ -232,11 +165,11 @@ pub(in crate::report) fn flow(view: &StudyView) -> Table {
         caption: "Images on their way through each arm".to_owned(),
         columns: vec![
             Column::text("Arm", "arm"),
-            Column::number("Planned", "planned"),
-            Column::number("Missing", "missing"),
+            Column::count("Planned", "planned"),
+            Column::count("Missing", "missing"),
             Column::text("Why", "reasons"),
-            Column::number("Trained on", "trained_on"),
-            Column::number("Tested on", "tested_on"),
+            Column::count("Trained on", "trained_on"),
+            Column::count("Tested on", "tested_on"),
         ],
         rows: rows.collect(),
     }
@@ -254,20 +187,97 @@ pub(in crate::report) fn budget(view: &StudyView) -> Table {
             Cell::value(budget.updates, whole),
             Cell::value(budget.samples_seen, whole),
             Cell::count(budget.unique_originals),
-            Cell::value(budget.elapsed_secs, duration),
+            Cell::maybe(budget.generation_secs, duration),
+            Cell::value(budget.training_secs, duration),
         ]
     });
     Table {
         name: "budget",
-        caption: "What a run of each arm took, mean over seeds".to_owned(),
+        caption: "What each arm took: images made once, and the mean of its runs".to_owned(),
         columns: vec![
             Column::text("Arm", "arm"),
             Column::number("Epochs", "epochs"),
             Column::number("Selected epoch", "selected_epoch"),
             Column::number("Updates", "updates"),
             Column::number("Samples seen", "samples_seen"),
-            Column::number("Unique originals", "unique_originals"),
-            Column::number("Time", "elapsed_secs"),
+            Column::count("Unique originals", "unique_originals"),
+            Column::number("Generation", "generation_secs"),
+            Column::number("Training", "training_secs"),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Per arm: where its runs converged.
+pub(in crate::report) fn convergence(view: &StudyView) -> Table {
+    let one_decimal = |value: f64| format!("{value:.1}");
+    let rows = view.arms.iter().map(|arm| {
+        let convergence = &arm.convergence;
+        let estimate = convergence.epochs.as_ref().ok();
+        let reached: Vec<u32> = convergence.seeds.iter().filter_map(|seed| Some(seed.reached?.0)).collect();
+        let mean = (!reached.is_empty())
+            .then(|| reached.iter().map(|&epoch| f64::from(epoch)).sum::<f64>() / reached.len() as f64);
+        let by_seed = convergence.seeds.iter().map(|seed| {
+            let epoch = seed.reached.map_or_else(|| NONE.to_owned(), |(epoch, _)| epoch.to_string());
+            format!("{}: {epoch}", seed.seed)
+        });
+        vec![
+            Cell::text(&arm.name),
+            Cell::count(convergence.seeds.len() as u64),
+            Cell::count(convergence.converged() as u64),
+            Cell::maybe(mean, one_decimal),
+            Cell::maybe(estimate.map(|e| e.interval.0.max(0.0)), one_decimal),
+            Cell::maybe(estimate.map(|e| e.interval.1), one_decimal),
+            Cell::maybe(convergence.mean_updates(), |v| crate::report::numbers::count(v.round() as u64)),
+            Cell::text(&by_seed.collect::<Vec<_>>().join(", ")),
+        ]
+    });
+    Table {
+        name: "convergence",
+        caption: format!(
+            "Epoch of convergence, mean over the seeds that converged; {:.0} % t interval",
+            100.0 * (1.0 - view.comparison.alpha)
+        ),
+        columns: vec![
+            Column::text("Arm", "arm"),
+            Column::count("Runs", "runs"),
+            Column::count("Converged", "converged"),
+            Column::number("Epoch", "epoch"),
+            Column::number("Low", "interval_low"),
+            Column::number("High", "interval_high"),
+            Column::number("Updates", "updates"),
+            Column::text("Epoch by seed", "epoch_by_seed"),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Per contrast and seed: `McNemar`'s test on the test images.
+pub(in crate::report) fn mcnemar(view: &StudyView) -> Table {
+    let rows = view.comparison.contrasts.iter().flat_map(|contrast| {
+        contrast.examples.iter().flat_map(|examples| &examples.mcnemar).map(|seed| {
+            vec![
+                Cell::text(&contrast.contrast.treatment),
+                Cell::text(&contrast.contrast.control),
+                Cell { shown: seed.seed.to_string(), exact: seed.seed.to_string() },
+                Cell::count(seed.only_treatment),
+                Cell::count(seed.only_control),
+                Cell::value(seed.test.exact, p_value),
+                Cell::value(seed.test.mid_p, p_value),
+            ]
+        })
+    });
+    Table {
+        name: "mcnemar",
+        caption: "McNemar's test seed by seed: test images that only one of the two runs gets right".to_owned(),
+        columns: vec![
+            Column::text("Treatment", "treatment"),
+            Column::text("Control", "control"),
+            Column::seed(),
+            Column::count("Only treatment right", "only_treatment"),
+            Column::count("Only control right", "only_control"),
+            Column::number("Exact p", "exact_p"),
+            Column::number("Mid-p", "mid_p"),
         ],
         rows: rows.collect(),
     }
@@ -286,7 +296,7 @@ pub(super) fn runs(view: &StudyView) -> Table {
         caption: format!("{} of every run that counts", view.metric),
         columns: vec![
             Column::text("Arm", "arm"),
-            Column::number("Seed", "seed"),
+            Column::seed(),
             Column::text("Run", "run"),
             Column::number("Value", "value"),
         ],
@@ -316,8 +326,11 @@ pub(super) fn curves(view: &StudyView) -> Table {
         })
     });
     let keys = ["arm", "part", "measure", "epoch", "updates", "n", "mean", "interval_low", "interval_high"];
-    let columns =
-        keys.iter().enumerate().map(|(i, key)| if i < 3 { Column::text(key, key) } else { Column::number(key, key) });
+    let columns = keys.iter().map(|key| match *key {
+        "arm" | "part" | "measure" => Column::text(key, key),
+        "epoch" | "n" => Column::count(key, key),
+        _ => Column::number(key, key),
+    });
     Table {
         name: "curves",
         caption: "Training curves: mean over seeds and t interval".to_owned(),

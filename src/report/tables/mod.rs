@@ -1,14 +1,17 @@
-//! The tables of a report: built once, rendered as CSV (exact values), LaTeX (booktabs) and in the page.
+//! The tables of a report: built once, rendered as CSV and Parquet (exact values), LaTeX (booktabs) and in the page.
 
 mod build;
+mod classes;
+mod parquet;
 mod render;
 
-pub(super) use build::{arms, budget, contrasts, data, examples, flow, training_sets};
+pub(super) use build::{arms, budget, contrasts, convergence, examples, flow, mcnemar};
+pub(super) use classes::{data, recall, training_sets, training_sets_by_arm};
 
 use super::format::{ReportError, ReportFile, ReportFormat};
 use super::view::StudyView;
 
-/// Renders `tables/*.csv` and `tables/*.tex`.
+/// Renders `tables/*.csv`, `*.parquet` and `*.tex`.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables;
 
@@ -27,8 +30,18 @@ pub(super) struct Table {
 pub(super) struct Column {
     pub title: String,
     pub key: String,
-    /// Whether it holds words, which are set left.
-    pub text: bool,
+    pub kind: Kind,
+}
+
+/// What a column holds: its type in Parquet, and the side that it is set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    /// Whole numbers.
+    Count,
+    /// Names of trials' random numbers: whole, and up to 2^64.
+    Seed,
 }
 
 /// One cell: as people read it, and the exact value for CSV. Both are empty where there is no value.
@@ -60,7 +73,7 @@ pub(super) fn primary_contrasts(view: &StudyView) -> Table {
 /// Everything said of the contrasts, one column per contrast: fit for a page, unlike two dozen columns.
 pub(super) fn statistics(view: &StudyView) -> Table {
     let table = contrasts(view);
-    let is_statistic = |column: &Column| !column.text;
+    let is_statistic = |column: &Column| !column.is_text();
     let title = |row: &[Cell]| format!("{} \u{2212} {}", row[0].shown, row[1].shown);
     let mut columns = vec![Column::text("Statistic", "statistic")];
     columns.extend(table.rows.iter().map(|row| Column::number(&title(row), &title(row))));
@@ -68,10 +81,15 @@ pub(super) fn statistics(view: &StudyView) -> Table {
         let values = table.rows.iter().map(|row| row[index].clone());
         std::iter::once(Cell { shown: column.title.clone(), exact: column.key.clone() }).chain(values).collect()
     });
-    Table { name: "statistics", caption: table.caption, columns, rows: rows.collect() }
+    Table { name: "statistics", caption: "All statistics of the contrasts".to_owned(), columns, rows: rows.collect() }
 }
 
 impl Table {
+    /// Whether the last row is the sum of the others.
+    pub fn has_total(&self) -> bool {
+        matches!(self.name, "data" | "training-sets-by-arm")
+    }
+
     /// The columns of these keys, in this order.
     fn select(&self, keys: &[&str]) -> Self {
         let indices: Vec<usize> =
@@ -87,11 +105,24 @@ impl Table {
 
 impl Column {
     fn text(title: &str, key: &str) -> Self {
-        Self { title: title.to_owned(), key: key.to_owned(), text: true }
+        Self { title: title.to_owned(), key: key.to_owned(), kind: Kind::Text }
+    }
+
+    fn count(title: &str, key: &str) -> Self {
+        Self { kind: Kind::Count, ..Self::number(title, key) }
+    }
+
+    fn seed() -> Self {
+        Self { kind: Kind::Seed, ..Self::number("Seed", "seed") }
+    }
+
+    /// Whether it holds words, which are set left.
+    pub fn is_text(&self) -> bool {
+        self.kind == Kind::Text
     }
 
     fn number(title: &str, key: &str) -> Self {
-        Self { title: title.to_owned(), key: key.to_owned(), text: false }
+        Self { title: title.to_owned(), key: key.to_owned(), kind: Kind::Number }
     }
 }
 
@@ -124,9 +155,12 @@ impl ReportFormat for Tables {
             arms(view),
             contrasts(view),
             examples(view),
+            mcnemar(view),
             data(view),
             training_sets(view),
             flow(view),
+            convergence(view),
+            recall(view),
             budget(view),
             build::runs(view),
             build::curves(view),
@@ -136,11 +170,14 @@ impl ReportFormat for Tables {
             let failed = |source| ReportError::Table { table: table.name.to_owned(), source };
             let csv = render::csv(table).map_err(failed)?;
             files.push(ReportFile { path: format!("tables/{}.csv", table.name), bytes: csv });
+            let parquet = parquet::parquet(table)
+                .map_err(|source| ReportError::Parquet { table: table.name.to_owned(), source })?;
+            files.push(ReportFile { path: format!("tables/{}.parquet", table.name), bytes: parquet });
         }
         // Hundreds of epochs, or two dozen columns, are for reading by machine, not for a page.
-        let (primary, statistics) = (primary_contrasts(view), statistics(view));
-        let fit = all.iter().filter(|table| !["curves", "contrasts"].contains(&table.name));
-        for table in fit.chain([&primary, &statistics]) {
+        let (primary, statistics, by_arm) = (primary_contrasts(view), statistics(view), training_sets_by_arm(view));
+        let fit = all.iter().filter(|table| !["curves", "contrasts", "training-sets"].contains(&table.name));
+        for table in fit.chain([&primary, &statistics, &by_arm]) {
             let tex = render::latex(table).into_bytes();
             files.push(ReportFile { path: format!("tables/{}.tex", table.name), bytes: tex });
         }

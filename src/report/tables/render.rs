@@ -17,7 +17,7 @@ pub(super) fn csv(table: &Table) -> Result<Vec<u8>, csv::Error> {
 
 /// A `tabular` for the booktabs package.
 pub(super) fn latex(table: &Table) -> String {
-    let alignment: String = table.columns.iter().map(|column| if column.text { 'l' } else { 'r' }).collect();
+    let alignment: String = table.columns.iter().map(|column| if column.is_text() { 'l' } else { 'r' }).collect();
     let line = |cells: &mut dyn Iterator<Item = String>| cells.collect::<Vec<_>>().join(" & ") + " \\\\";
     let mut text = format!("% {}\n\\begin{{tabular}}{{{alignment}}}\n\\toprule\n", escape(&table.caption));
     let _ = writeln!(text, "{}\n\\midrule", line(&mut table.columns.iter().map(|column| escape(&column.title))));

@@ -1,0 +1,257 @@
+//! The flow of images through a study, in the manner of the CONSORT statement's diagram: read, left out, divided; then each
+//! arm from what was planned to what its runs were tested on.
+
+use plotters::prelude::DrawingBackend;
+use plotters::style::Color as _;
+
+use super::canvas::{Anchor, Canvas, FigureError, Point};
+use super::style;
+use crate::events::Split;
+use crate::plan::dataset::Protocol;
+use crate::report::numbers::{count, plural};
+use crate::report::view::{ArmView, StudyView};
+
+/// Arms side by side; more go into further rows.
+const ARMS_PER_ROW: usize = 4;
+
+const MARGIN_PX: f64 = 12.0;
+const GAP_PX: f64 = 16.0;
+/// Height of an arrow between two boxes.
+const ARROW_PX: f64 = 22.0;
+const PADDING_PX: f64 = 10.0;
+const LINE_PX: f64 = 20.0;
+
+/// Widths of the boxes above the arms, and of those beside them.
+const TRUNK_PX: f64 = 330.0;
+const SIDE_PX: f64 = 200.0;
+const MAX_ARM_PX: f64 = 300.0;
+
+/// Reasons that a box lists before it only counts.
+const MAX_REASONS: usize = 3;
+
+/// A box with lines of text; the first may be a title.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TextBox {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+    pub lines: Vec<String>,
+    /// Index of the arm whose name is the first line.
+    pub arm: Option<usize>,
+    /// Beside the flow: what left it.
+    pub aside: bool,
+}
+
+/// Everything placed, logical px.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Layout {
+    pub boxes: Vec<TextBox>,
+    /// Lines of the flow; each ends in an arrow head if the flag is set.
+    pub lines: Vec<(Vec<Point>, bool)>,
+    pub height: f64,
+}
+
+/// Size of the figure.
+pub(super) fn size(view: &StudyView) -> (u32, u32) {
+    (style::WIDTH_PX, layout(view).height.ceil() as u32)
+}
+
+pub(super) fn layout(view: &StudyView) -> Layout {
+    let mut layout = Layout::default();
+    let axis = f64::from(style::WIDTH_PX) / 2.0;
+    let mut top = MARGIN_PX;
+    for (index, (lines, aside)) in trunk(view).into_iter().enumerate() {
+        if index > 0 {
+            layout.lines.push((vec![(axis, top - ARROW_PX), (axis, top)], true));
+        }
+        let placed = text_box(&lines, axis - TRUNK_PX / 2.0, top, TRUNK_PX);
+        let bottom = placed.top + placed.height;
+        let mut next = bottom + ARROW_PX;
+        if !aside.is_empty() {
+            let left = f64::from(style::WIDTH_PX) - MARGIN_PX - SIDE_PX;
+            let side = TextBox { aside: true, ..text_box(&aside, left, bottom + 8.0, SIDE_PX) };
+            let middle = side.top + side.height / 2.0;
+            layout.lines.push((vec![(axis, bottom), (axis, middle), (left, middle)], true));
+            next = side.top + side.height + 8.0 + ARROW_PX;
+            layout.lines.push((vec![(axis, bottom), (axis, next - ARROW_PX)], false));
+            layout.boxes.push(side);
+        }
+        layout.boxes.push(placed);
+        top = next;
+    }
+    let from = top - ARROW_PX;
+    layout.height = from + MARGIN_PX;
+    for (row, arms) in view.arms.chunks(ARMS_PER_ROW).enumerate() {
+        let bus = if row == 0 { from + 8.0 } else { layout.height + 8.0 };
+        place_arms(view, row * ARMS_PER_ROW, arms.len(), (from, bus), &mut layout);
+    }
+    layout
+}
+
+/// One row of arms, their columns aligned level by level, hung from a bus at the height `bus`.
+fn place_arms(view: &StudyView, first: usize, arms: usize, (from, bus): (f64, f64), layout: &mut Layout) {
+    let (all, axis) = (f64::from(style::WIDTH_PX), f64::from(style::WIDTH_PX) / 2.0);
+    let columns = view.arms.len().min(ARMS_PER_ROW) as f64;
+    let width = ((all - 2.0 * MARGIN_PX - GAP_PX * (columns - 1.0)) / columns).min(MAX_ARM_PX);
+    let used = width * arms as f64 + GAP_PX * (arms as f64 - 1.0);
+    let left = |column: usize| (all - used) / 2.0 + (width + GAP_PX) * column as f64;
+    // The trunk of a further row runs in the gap beside the columns above it.
+    let trunk = if first == 0 { axis } else { MARGIN_PX / 2.0 };
+    let mut path = vec![(axis, from)];
+    if first > 0 {
+        path.extend([(axis, from + 8.0), (trunk, from + 8.0), (trunk, bus)]);
+    } else {
+        path.push((axis, bus));
+    }
+    layout.lines.push((path, false));
+    let (first_middle, last_middle) = (left(0) + width / 2.0, left(arms - 1) + width / 2.0);
+    layout.lines.push((vec![(trunk.min(first_middle), bus), (trunk.max(last_middle), bus)], false));
+    let levels: Vec<Vec<TextBox>> = (0..arms)
+        .map(|column| {
+            let texts = arm_texts(view, &view.arms[first + column]);
+            texts.iter().map(|lines| text_box(lines, left(column), 0.0, width)).collect()
+        })
+        .collect();
+    let mut top = bus + ARROW_PX;
+    for level in 0..levels[0].len() {
+        let height = levels.iter().map(|boxes| boxes[level].height).fold(0.0, f64::max);
+        for (column, boxes) in levels.iter().enumerate() {
+            let middle = left(column) + width / 2.0;
+            let above = if level == 0 { bus } else { top - ARROW_PX };
+            layout.lines.push((vec![(middle, above), (middle, top)], true));
+            let arm = (level == 0).then_some(first + column);
+            layout.boxes.push(TextBox { top, height, arm, aside: level == 1, ..boxes[level].clone() });
+        }
+        top += height + ARROW_PX;
+    }
+    layout.height = top - ARROW_PX + MARGIN_PX;
+}
+
+/// The boxes above the arms, each with what leaves the flow below it.
+fn trunk(view: &StudyView) -> Vec<(Vec<String>, Vec<String>)> {
+    let data = &view.data;
+    let read = data.read.total.count;
+    let quarantined = data.quarantined.len() as u64;
+    let mut out = vec![format!("Quarantined: {}", count(quarantined))];
+    if !data.ignored.is_empty() {
+        out.push(format!("Ignored files: {}", count(data.ignored.len() as u64)));
+    }
+    let mut withheld = Vec::new();
+    if !data.withheld.is_empty() {
+        withheld
+            .push(format!("Withheld, identical to an image of another part: {}", count(data.withheld.len() as u64)));
+    }
+    let divided = if view.protocol == Protocol::AsPublished {
+        vec!["Augmented first, then divided file by file".to_owned(), "(as-published protocol)".to_owned()]
+    } else {
+        let part =
+            |split: Split| data.parts.iter().find(|part| part.split == split).map_or(0, |p| p.counts.iter().sum());
+        vec![
+            "Divided by source".to_owned(),
+            format!(
+                "train {}, validation {}, test {}",
+                count(part(Split::Train)),
+                count(part(Split::Validation)),
+                count(part(Split::Test))
+            ),
+        ]
+    };
+    vec![
+        (vec![format!("Files found as images of a class: {}", count(read + quarantined))], out),
+        (
+            vec![
+                format!("Images read: {} in {} classes", count(read), data.classes.len()),
+                format!("of them byte-identical duplicates: {}", count(data.duplicates)),
+            ],
+            withheld,
+        ),
+        (divided, Vec::new()),
+    ]
+}
+
+/// The boxes of one arm: planned, not made, trained on, tested.
+fn arm_texts(view: &StudyView, arm: &ArmView) -> [Vec<String>; 4] {
+    let flow = &arm.flow;
+    let not_made: u64 = flow.missing.iter().map(|(_, n)| n).sum();
+    let mut missing = vec![format!("Not made: {}", count(not_made))];
+    missing.extend(listed(flow.missing.iter().map(|(reason, n)| format!("{} {reason}", count(*n)))));
+    let summary = view.comparison.arms.iter().find(|summary| summary.name == arm.name);
+    let (done, lost) = summary.map_or((0, &[][..]), |summary| (summary.values.len(), summary.missing.as_slice()));
+    let mut tested = vec![format!("Tested: {} of {}", done, plural(done + lost.len(), "run"))];
+    if flow.tested > 0 {
+        tested.push(format!("on {} images each", count(flow.tested)));
+    }
+    tested.extend(listed(lost.iter().map(|missing| format!("seed {}: {}", missing.seed, missing.reason))));
+    [
+        vec![arm.name.clone(), format!("Planned: {}", count(flow.planned))],
+        missing,
+        vec![
+            format!("Trained on: {}", count(flow.trained_on)),
+            format!("from {} originals", count(arm.budget.unique_originals)),
+        ],
+        tested,
+    ]
+}
+
+fn listed(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.collect();
+    if lines.len() > MAX_REASONS {
+        let more = lines.len() - (MAX_REASONS - 1);
+        lines.truncate(MAX_REASONS - 1);
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// A box as high as its wrapped lines.
+fn text_box(lines: &[String], left: f64, top: f64, width: f64) -> TextBox {
+    let room = width - 2.0 * PADDING_PX;
+    let lines: Vec<String> = lines.iter().flat_map(|line| style::wrap(line, style::LABEL_PX, room)).collect();
+    let height = LINE_PX * lines.len() as f64 + PADDING_PX + 4.0;
+    TextBox { left, top, width, height, lines, arm: None, aside: false }
+}
+
+pub(super) fn draw<DB: DrawingBackend>(view: &StudyView, canvas: &Canvas<'_, DB>) -> Result<(), FigureError> {
+    let layout = layout(view);
+    for (points, arrow) in &layout.lines {
+        canvas.line(points, &style::MUTED, 1.25)?;
+        if let (true, [.., before, end]) = (arrow, points.as_slice()) {
+            arrow_head(*before, *end, canvas)?;
+        }
+    }
+    layout.boxes.iter().try_for_each(|placed| draw_box(placed, canvas))
+}
+
+fn arrow_head<DB: DrawingBackend>(before: Point, end: Point, canvas: &Canvas<'_, DB>) -> Result<(), FigureError> {
+    let (dx, dy) = ((end.0 - before.0).signum(), (end.1 - before.1).signum());
+    let horizontal = (end.0 - before.0).abs() > (end.1 - before.1).abs();
+    let wings = if horizontal {
+        [(end.0 - 7.0 * dx, end.1 - 4.0), (end.0 - 7.0 * dx, end.1 + 4.0)]
+    } else {
+        [(end.0 - 4.0, end.1 - 7.0 * dy), (end.0 + 4.0, end.1 - 7.0 * dy)]
+    };
+    canvas.polygon(&[end, wings[0], wings[1]], &style::MUTED)
+}
+
+fn draw_box<DB: DrawingBackend>(placed: &TextBox, canvas: &Canvas<'_, DB>) -> Result<(), FigureError> {
+    let TextBox { left, top, width, height, lines, arm, aside } = placed;
+    let (right, bottom) = (left + width, top + height);
+    let outline = [(*left, *top), (right, *top), (right, bottom), (*left, bottom), (*left, *top)];
+    if *aside {
+        canvas.rectangle((*left, *top), (right, bottom), &style::MUTED.mix(0.1))?;
+    }
+    canvas.line(&outline, &style::MUTED, 1.25)?;
+    if let Some(arm) = arm {
+        canvas.rectangle((*left, *top), (right, top + 4.0), &style::arm_style(*arm).colour)?;
+    }
+    for (index, line) in lines.iter().enumerate() {
+        let at = (left + PADDING_PX, top + PADDING_PX / 2.0 + 2.0 + LINE_PX * (index as f64 + 0.5));
+        if arm.is_some() && index == 0 {
+            canvas.title(line, at, Anchor::Left)?;
+        } else {
+            canvas.text(line, at, Anchor::Left, style::INK)?;
+        }
+    }
+    Ok(())
+}
