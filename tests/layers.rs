@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["seed", "digest", "diagnostic"]),
     ("data", &["plan", "seed", "digest", "diagnostic", "events"]),
     ("diffusion", &["plan", "seed", "digest"]),
-    ("augment", &["data", "diffusion", "plan", "seed", "digest"]),
+    ("augment", &["data", "diffusion", "plan", "seed", "digest", "diagnostic"]),
     ("train", &["data", "augment", "plan", "events", "seed", "digest", "clock"]),
     ("registry", &["plan", "events", "digest", "clock", "diagnostic"]),
     // What is recorded, for other tools: it reads the registry and nothing else decides what is told.
