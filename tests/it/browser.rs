@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Longest wait for an answer of the browser.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Chromium with one page, closed at the end.
 struct Browser {
@@ -70,17 +70,18 @@ impl Browser {
             requested: Vec::new(),
             _profile: profile,
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        browser.session = browser.call("Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
+        let attached = browser.call("Target.attachToTarget", &attach);
+        browser.session = attached["sessionId"].as_str().unwrap().into();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
 
     /// Sends a command and waits for its answer; events on the way are kept if they matter.
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let mut request = json!({ "id": self.next, "method": method, "params": parameters });
         if !self.session.is_empty() {
@@ -118,7 +119,7 @@ impl Browser {
     /// Opens a file and waits until it is loaded.
     fn open(&mut self, page: &Path) {
         let before = self.loads;
-        self.call("Page.navigate", json!({ "url": format!("file://{}", page.display()) }));
+        self.call("Page.navigate", &json!({ "url": format!("file://{}", page.display()) }));
         while self.loads == before {
             self.read();
         }
@@ -127,7 +128,7 @@ impl Browser {
     /// The value of an expression in the page.
     fn value(&mut self, expression: &str) -> Value {
         let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.call("Runtime.evaluate", asked);
+        let answer = self.call("Runtime.evaluate", &asked);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
@@ -135,7 +136,7 @@ impl Browser {
     /// The window's size in pixels of the page.
     fn resize(&mut self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
         // Time for the observers of sizes.
         self.value("new Promise((done) => setTimeout(() => done(true), 200))");
     }
@@ -146,7 +147,7 @@ impl Browser {
         for kind in ["keyDown", "keyUp"] {
             let event =
                 json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code(key), "text": text });
-            self.call("Input.dispatchKeyEvent", event);
+            self.call("Input.dispatchKeyEvent", &event);
         }
     }
 }
@@ -242,7 +243,7 @@ fn the_page_works_in_a_browser_by_mouse_and_by_keyboard_and_fits_a_phone() {
     assert_eq!(browser.value(OVERFLOWING), json!([0, []]));
 
     // On paper there are no controls, and everything is there in light colours.
-    browser.call("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+    browser.call("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
     assert_eq!(browser.value("document.querySelector('#curves').checkVisibility()"), false);
     assert_eq!(browser.value("document.querySelector('.still').checkVisibility()"), true);
     assert_eq!(browser.value(background), "rgb(255, 255, 255)");
@@ -259,9 +260,9 @@ fn the_page_reads_without_a_program() {
     let path = folder.path().join("report.html");
     std::fs::write(&path, crate::report::sample_page()).unwrap();
     browser.resize(400, 800);
-    browser.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    browser.call("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     browser.open(&path);
-    browser.call("Emulation.setScriptExecutionDisabled", json!({ "value": false }));
+    browser.call("Emulation.setScriptExecutionDisabled", &json!({ "value": false }));
     assert_eq!(browser.value("document.querySelector('.still svg').checkVisibility()"), true);
     assert_eq!(browser.value("document.querySelector('#filters').checkVisibility()"), false);
     assert_eq!(browser.value("document.querySelectorAll('section').length >= 10"), true);

@@ -37,8 +37,8 @@ pub(super) struct TextBox {
     pub width: f64,
     pub height: f64,
     pub lines: Vec<String>,
-    /// Index of the arm whose name is the first line.
-    pub arm: Option<usize>,
+    /// Index of the arm whose name the box begins with, and the lines that the name takes.
+    pub arm: Option<(usize, usize)>,
     /// Beside the flow: what left it.
     pub aside: bool,
 }
@@ -110,7 +110,11 @@ fn place_arms(view: &StudyView, first: usize, arms: usize, (from, bus): (f64, f6
     let levels: Vec<Vec<TextBox>> = (0..arms)
         .map(|column| {
             let texts = arm_texts(view, &view.arms[first + column]);
-            texts.iter().map(|lines| text_box(lines, left(column), 0.0, width)).collect()
+            let mut boxes: Vec<TextBox> = texts.iter().map(|lines| text_box(lines, left(column), 0.0, width)).collect();
+            let name = name_lines(&view.arms[first + column].name, width);
+            boxes[0].height += LINE_PX * name.len() as f64;
+            boxes[0].lines.splice(0..0, name);
+            boxes
         })
         .collect();
     let mut top = bus + ARROW_PX;
@@ -120,7 +124,8 @@ fn place_arms(view: &StudyView, first: usize, arms: usize, (from, bus): (f64, f6
             let middle = left(column) + width / 2.0;
             let above = if level == 0 { bus } else { top - ARROW_PX };
             layout.lines.push((vec![(middle, above), (middle, top)], true));
-            let arm = (level == 0).then_some(first + column);
+            let name_lines = name_lines(&view.arms[first + column].name, width).len();
+            let arm = (level == 0).then_some((first + column, name_lines));
             layout.boxes.push(TextBox { top, height, arm, aside: level == 1, ..boxes[level].clone() });
         }
         top += height + ARROW_PX;
@@ -170,7 +175,12 @@ fn trunk(view: &StudyView) -> Vec<(Vec<String>, Vec<String>)> {
     ]
 }
 
-/// The boxes of one arm: planned, not made, trained on, tested.
+/// An arm's name, to be set as a title.
+fn name_lines(name: &str, width: f64) -> Vec<String> {
+    style::wrap(name, style::TITLE_PX * 1.08, width - 2.0 * PADDING_PX)
+}
+
+/// The boxes of one arm below its name: planned, not made, trained on, tested.
 fn arm_texts(view: &StudyView, arm: &ArmView) -> [Vec<String>; 4] {
     let flow = &arm.flow;
     let not_made: u64 = flow.missing.iter().map(|(_, n)| n).sum();
@@ -184,7 +194,7 @@ fn arm_texts(view: &StudyView, arm: &ArmView) -> [Vec<String>; 4] {
     }
     tested.extend(listed(lost.iter().map(|missing| format!("seed {}: {}", missing.seed, missing.reason))));
     [
-        vec![arm.name.clone(), format!("Planned: {}", count(flow.planned))],
+        vec![format!("Planned: {}", count(flow.planned))],
         missing,
         vec![
             format!("Trained on: {}", count(flow.trained_on)),
@@ -242,16 +252,39 @@ fn draw_box<DB: DrawingBackend>(placed: &TextBox, canvas: &Canvas<'_, DB>) -> Re
         canvas.rectangle((*left, *top), (right, bottom), &style::MUTED.mix(0.1))?;
     }
     canvas.line(&outline, &style::MUTED, 1.25)?;
-    if let Some(arm) = arm {
+    if let Some((arm, _)) = arm {
         canvas.rectangle((*left, *top), (right, top + 4.0), &style::arm_style(*arm).colour)?;
     }
+    let titles = arm.map_or(0, |(_, name_lines)| name_lines);
     for (index, line) in lines.iter().enumerate() {
         let at = (left + PADDING_PX, top + PADDING_PX / 2.0 + 2.0 + LINE_PX * (index as f64 + 0.5));
-        if arm.is_some() && index == 0 {
+        if index < titles {
             canvas.title(line, at, Anchor::Left)?;
         } else {
             canvas.text(line, at, Anchor::Left, style::INK)?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_of_reasons_end_in_a_count() {
+        let lines = |n: usize| listed((0..n).map(|i| i.to_string()));
+        assert_eq!(lines(3), ["0", "1", "2"]);
+        assert_eq!(lines(5), ["0", "1", "and 3 more"]);
+    }
+
+    #[test]
+    fn a_box_holds_its_lines() {
+        let text = "instruct-pix2pix-class-preserving-edits of an arm with a long name and 1,234 images".to_owned();
+        let placed = text_box(&[text.clone()], 0.0, 0.0, 160.0);
+        let room = placed.width - 2.0 * PADDING_PX;
+        assert!(placed.lines.iter().all(|line| style::text_width_px(line, style::LABEL_PX) <= room), "{placed:?}");
+        assert_eq!(placed.lines.join("").replace(' ', ""), text.replace(' ', ""), "nothing is lost");
+        assert!(placed.height >= LINE_PX * placed.lines.len() as f64);
+    }
 }

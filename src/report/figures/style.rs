@@ -82,17 +82,21 @@ pub(super) fn fit(text: &str, size_px: f64, width_px: f64) -> String {
         .unwrap_or_else(|| "…".to_owned())
 }
 
-/// Breaks a text into lines of a width; a word that is wider is cut.
+/// Breaks a text into lines of a width: between words, then after hyphens; what is wider still is cut.
 pub(super) fn wrap(text: &str, size_px: f64, width_px: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let word = fit(word, size_px, width_px);
-        match lines.last_mut() {
-            Some(line) if text_width_px(&format!("{line} {word}"), size_px) <= width_px => {
-                line.push(' ');
-                line.push_str(&word);
+        let whole = text_width_px(word, size_px) <= width_px;
+        let pieces: Vec<&str> = if whole { vec![word] } else { word.split_inclusive('-').collect() };
+        for (index, piece) in pieces.into_iter().enumerate() {
+            let gap = if index == 0 { " " } else { "" };
+            match lines.last_mut() {
+                Some(line) if text_width_px(&format!("{line}{gap}{piece}"), size_px) <= width_px => {
+                    line.push_str(gap);
+                    line.push_str(piece);
+                }
+                _ => lines.push(fit(piece, size_px, width_px)),
             }
-            _ => lines.push(word),
         }
     }
     lines

@@ -60,9 +60,10 @@ fn table(table: &Table) -> Markup {
         _ => (table.rows.as_slice(), None),
     };
     html! {
-        div.scroll.table tabindex="0" role="group" aria-label=(table.caption) {
-            table id={ "table-" (table.name) } {
-                caption { (table.caption) }
+        // Outside of the box that scrolls, so that it is read whole on a narrow screen.
+        p.caption id={ "caption-" (table.name) } { (table.caption) }
+        div.scroll.table tabindex="0" role="group" aria-labelledby={ "caption-" (table.name) } {
+            table id={ "table-" (table.name) } aria-labelledby={ "caption-" (table.name) } {
                 thead { tr {
                     @for column in &table.columns { th scope="col" class=[(!column.is_text()).then_some("number")] { (column.title) } }
                 } }
