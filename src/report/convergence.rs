@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::record::RunRecord;
 use crate::compare::Measured;
 use crate::events::Split;
-use crate::stats::{self, Estimate};
+use crate::stats::{self, Degenerate, Estimate};
 
 /// Epochs that are averaged, the one in question in the middle.
 const WINDOW: usize = 5;
@@ -33,7 +33,7 @@ pub(super) const RULE: &str = "Epoch of convergence: the first epoch from which 
 pub struct Convergence {
     /// Sorted by seed.
     pub seeds: Vec<SeedConvergence>,
-    /// Mean epoch over the seeds that converged, with its t interval; needs two.
+    /// Mean epoch over the seeds that converged, with its t interval; needs two that differ.
     pub epochs: Measured<Estimate>,
 }
 
@@ -49,7 +49,12 @@ pub(super) fn convergence(runs: &[RunRecord], level: f64) -> Convergence {
     let mut seeds: Vec<_> = runs.iter().map(|run| SeedConvergence { seed: run.seed, reached: reached(run) }).collect();
     seeds.sort_by_key(|converged| converged.seed);
     let epochs: Vec<f64> = seeds.iter().filter_map(|seed| seed.reached).map(|(epoch, _)| epoch.into()).collect();
-    Convergence { epochs: stats::mean_interval(&epochs, level), seeds }
+    // Epochs are whole: that they agree is no sign that there is nothing to be unsure of.
+    let unsure = |estimate: Estimate| {
+        let (low, high) = estimate.interval;
+        if low < high { Ok(estimate) } else { Err(Degenerate::ZeroVariance) }
+    };
+    Convergence { epochs: stats::mean_interval(&epochs, level).and_then(unsure), seeds }
 }
 
 impl Convergence {

@@ -82,7 +82,7 @@ pub(super) fn draw_difference<DB: DrawingBackend>(
     let cell = |_: usize, _: usize, difference: f64| {
         let shade = 0.85 * difference.abs() / largest;
         let fill = if difference < 0.0 { LESS } else { FULL };
-        Shown { fill: fill.mix(shade), dark: shade > 0.5, text: points(difference), below: None }
+        Shown { fill: fill.mix(shade), dark: shade > 0.65, text: points(difference), below: None }
     };
     let title = format!("{} \u{2212} {}", contrast.treatment, contrast.control);
     draw_matrix(view, &title, &differences, cell, canvas)
