@@ -3,9 +3,10 @@
 //!     cargo run --example edit_speed BUNDLE IMAGE CASES.toml [CASE...]
 //!
 //! CASES.toml has a table for each case, with the fields of `[arm.edit.ip2p]` but bundle and instructions; see
-//! `benches/peers/cases.toml`. Prints a JSON line for each case: seconds of one edit when everything is loaded, by the clock and of
-//! processor time (which other work on the machine disturbs less), the process's
-//! largest memory so far, the seconds spent outside the networks (fitting the picture, bytes to numbers and back), and how far the result is from `exact`'s, 8-bit levels. Give one CASE to measure its memory.
+//! `benches/peers/cases.toml`. Prints a JSON line for each case, of one edit when everything is loaded: seconds by the clock
+//! and of processor time (which other work on the machine disturbs less), the process's largest memory so far, the seconds
+//! spent outside the networks (fitting the picture, bytes to numbers and back), and how far the result is from `exact`'s in
+//! 8-bit levels. Give one CASE to measure its memory.
 
 use std::error::Error;
 use std::path::Path;
