@@ -3,8 +3,10 @@
 //!     cargo run --example edit_speed BUNDLE IMAGE CASES.toml [CASE...]
 //!
 //! CASES.toml has a table for each case, with the fields of `[arm.edit.ip2p]` but bundle and instructions; see
-//! `benches/peers/cases.toml`. Prints a JSON line for each case: seconds of one edit when everything is loaded, the process's
-//! largest memory so far, the seconds spent outside the networks (fitting the picture, bytes to numbers and back), and how far the result is from `exact`'s, 8-bit levels. Give one CASE to measure its memory.
+//! `benches/peers/cases.toml`. Prints a JSON line for each case, of one edit when everything is loaded: seconds by the clock
+//! and of processor time (which other work on the machine disturbs less), the process's largest memory so far, the seconds
+//! spent outside the networks (fitting the picture, bytes to numbers and back), and how far the result is from `exact`'s in
+//! 8-bit levels. Give one CASE to measure its memory.
 
 use std::error::Error;
 use std::path::Path;
@@ -34,10 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut exact = None;
     for name in names {
         let fields = cases[name].as_table().ok_or("every case is a table")?;
-        let (edited, secs) = run(Path::new(bundle), &picture, &plan(fields)?)?;
+        let (edited, secs, cpu_secs) = run(Path::new(bundle), &picture, &plan(fields)?)?;
         let deviation = exact.as_ref().map(|exact| deviation(exact, &edited));
         let line = serde_json::json!({
-            "case": name, "secs": secs, "outside_secs": outside_secs(&picture), "peak_bytes": peak_bytes(),
+            "case": name, "secs": secs, "cpu_secs": cpu_secs, "outside_secs": outside_secs(&picture), "peak_bytes": peak_bytes(),
             "mean_levels": deviation.map(|(mean, _)| mean), "max_levels": deviation.map(|(_, max)| max),
         });
         println!("{line}");
@@ -54,16 +56,17 @@ fn plan(fields: &toml::Table) -> Result<Ip2p, toml::de::Error> {
     Ip2p::deserialize(toml::Value::Table(fields))
 }
 
-fn run(bundle: &Path, picture: &RgbImage, plan: &Ip2p) -> Result<(RgbImage, f64), Box<dyn Error>> {
+fn run(bundle: &Path, picture: &RgbImage, plan: &Ip2p) -> Result<(RgbImage, f64, Option<f64>), Box<dyn Error>> {
     let checks = EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 };
     let settings = Settings { checks, ..Settings::new(plan, Device::cuda_if_available()) };
     let mut editor = Editor::open(bundle, settings)?;
     // Everything is loaded by an edit of a small picture, whose encodings serve nobody else.
     let small = imageops::thumbnail(picture, 64, 64);
     edit(&mut editor, &small, "")?;
-    let start = Instant::now();
+    let (start, cpu_start) = (Instant::now(), cpu_secs());
     let edited = edit(&mut editor, picture, INSTRUCTION)?;
-    Ok((edited, start.elapsed().as_secs_f64()))
+    let spent = cpu_secs().zip(cpu_start).map(|(end, start)| end - start);
+    Ok((edited, start.elapsed().as_secs_f64(), spent))
 }
 
 fn edit(editor: &mut Editor, source: &RgbImage, instruction: &str) -> Result<RgbImage, Box<dyn Error>> {
@@ -86,6 +89,17 @@ fn deviation(a: &RgbImage, b: &RgbImage) -> (f64, u8) {
     let differences = || a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b));
     let sum: u64 = differences().map(u64::from).sum();
     (sum as f64 / a.as_raw().len() as f64, differences().max().unwrap_or(0))
+}
+
+/// Processor time of all threads so far; Linux.
+fn cpu_secs() -> Option<f64> {
+    /// Linux reports in hundredths of a second, whatever its own clock is.
+    const TICKS_PER_SEC: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the program's name, in brackets: user and system time are the 12th and the 13th field.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_PER_SEC)
 }
 
 /// Largest resident memory of this process; Linux.

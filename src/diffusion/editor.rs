@@ -24,7 +24,7 @@ use crate::plan::arm::{EditChecks, FeatureReuse, Fit, Ip2p, NullEditor, Precisio
 /// Latents of sources that are kept; at 512x384 they take 48 KB each.
 const KEPT_LATENTS: usize = 256;
 /// Bytes that the U-Net of Stable Diffusion 1.5 needs a position of the latents and a row of the batch, beside its weights, in
-/// fp32: measured (docs/ip2p-speed.md). Smaller networks need less.
+/// fp32: an estimate, on the safe side for smaller networks.
 const BYTES_PER_POSITION: u64 = 100_000;
 /// Rows that reach the U-Net for each picture: three branches of guidance.
 const ROWS_PER_PICTURE: u64 = 3;
