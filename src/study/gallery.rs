@@ -168,7 +168,9 @@ fn described(step: &OfflineStep) -> String {
         let mut text = String::new();
         for part in value.to_string().split(['{', '}', '[', ']', '"', ':', ',']).filter(|part| !part.is_empty()) {
             text += if text.is_empty() { "" } else { " " };
-            text += part;
+            // A third is enough to four decimals.
+            let rounded = part.parse::<f64>().ok().filter(|_| part.len() > 6).map(|number| format!("{number:.4}"));
+            text += rounded.as_deref().unwrap_or(part);
         }
         text
     };
