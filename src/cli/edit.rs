@@ -15,7 +15,7 @@ use crate::data::cache::resized;
 use crate::data::decode;
 use crate::diffusion::{EditRequest, Edited, Editor, NoiseKey, Settings};
 use crate::digest::Digest;
-use crate::plan::arm::{EditChecks, Fit, Ip2p, NoiseRng, Scheduler};
+use crate::plan::arm::{EditChecks, FeatureReuse, Fit, Ip2p, NoiseRng, Precision, Scheduler};
 use crate::plan::classifier::Device;
 use crate::progress::Progress;
 use crate::report::{Cell, contact_sheet};
@@ -55,6 +55,12 @@ pub(super) struct EditArgs {
     /// Where noise comes from: `torch` (a seed gives what it gives in PyTorch) or `stream` (augtrial's own).
     #[arg(long, default_value = "torch", value_parser = parse_named::<NoiseRng>)]
     rng: NoiseRng,
+    /// What the networks compute in: `bundle`, `bf16` or `fp16` (CUDA).
+    #[arg(long, default_value = "bundle", value_parser = parse_named::<Precision>)]
+    precision: Precision,
+    /// Run the whole U-Net at every N-th step only, and its last layer between.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    reuse_features_every: Option<u32>,
     /// How the picture gets sides that the networks take: `pad`, `resize` or `original`.
     #[arg(long, default_value = "pad", value_parser = parse_named::<Fit>)]
     fit: Fit,
@@ -105,8 +111,12 @@ struct Settled<'a> {
     tool: &'static str,
     bundle: Digest,
     source: Digest,
-    /// Width and height as it was edited.
+    /// Width and height as it was read, or reduced by `--max-side`.
     source_px: (u32, u32),
+    /// Width and height that the networks saw, without padding.
+    edited_at_px: (u32, u32),
+    precision: Precision,
+    reuse_features_every: Option<u32>,
     instruction: &'a str,
     scheduler: Scheduler,
     steps: u32,
@@ -258,6 +268,8 @@ fn settings(args: &EditArgs, scales: Scales, device: tch::Device) -> Settings {
         text_guidance: scales.text,
         image_guidance: scales.image,
         fit: args.fit,
+        precision: args.precision,
+        feature_reuse: args.reuse_features_every.map(|every| FeatureReuse { every }),
         rng: args.rng,
         // Whoever asks for one picture wants to see it, whatever it is.
         checks: EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 },
@@ -289,6 +301,9 @@ fn settled<'a>(
         bundle,
         source: source.digest,
         source_px: source.picture.dimensions(),
+        edited_at_px: edited.edited_at_px,
+        precision: args.precision,
+        reuse_features_every: args.reuse_features_every,
         instruction: &args.instruction,
         scheduler: args.scheduler,
         steps: args.steps,

@@ -95,4 +95,7 @@ pub struct EditRecord {
     /// Mean absolute difference from the source, 8-bit levels; nothing for an edit that gave no picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_levels: Option<f64>,
+    /// Width and height that a larger picture was reduced to for the editor, and enlarged again from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduced_to_px: Option<(u32, u32)>,
 }

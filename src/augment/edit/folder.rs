@@ -116,7 +116,12 @@ impl FolderMaker {
         let Some(edit) = self.edits.get(&planned.source.digest).and_then(|list| list.get(planned.copy as usize)) else {
             return Missing { reason: MissingReason::Absent, detail: "the table has no such edit".to_owned() }.into();
         };
-        let record = |change_levels| EditRecord { instruction: edit.instruction.clone(), attempt: 0, change_levels };
+        let record = |change_levels| EditRecord {
+            instruction: edit.instruction.clone(),
+            attempt: 0,
+            change_levels,
+            reduced_to_px: None,
+        };
         match self.read(edit, planned) {
             Ok((image, change_levels)) => Made { result: Ok(image), edit: Some(record(Some(change_levels))) },
             Err(missing) => Made { result: Err(missing), edit: Some(record(None)) },

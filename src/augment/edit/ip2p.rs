@@ -1,7 +1,7 @@
 //! Images edited by a diffusion editor after an instruction (`InstructPix2Pix`, Brooks, Holynski, Efros 2023).
 //!
 //! Which instruction a copy follows is drawn from a stream of its own, so that neither the sampler's settings nor a retry
-//! change it: arms that differ in the editor alone are given the same instructions.
+//! change it. Arms that differ in the editor alone are given the same instructions and the same noise.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +29,8 @@ pub struct Ip2pMaker {
     study: StudySeed,
     folder: PathBuf,
     bundle: Digest,
+    /// Names the streams of instructions and noise.
+    instructions: Digest,
     settings: Settings,
     editor: Mutex<Option<Editor>>,
 }
@@ -65,6 +67,7 @@ impl Ip2pMaker {
             study,
             folder: folder.to_owned(),
             bundle: bundle.digest(),
+            instructions: Digest::of_value("instructions-v1", &ip2p.instructions),
             settings: Settings::new(ip2p, device),
             editor: Mutex::new(None),
         })
@@ -89,8 +92,7 @@ impl Ip2pMaker {
     /// The instruction of one copy; nothing if the plan has none for its class.
     fn instruction(&self, planned: &Planned<'_>) -> Option<&str> {
         let Planned { source, copy, .. } = planned;
-        let recipe = Digest::of_value("instructions-v1", &self.ip2p.instructions);
-        let purpose = Purpose::Instruction { recipe, image: source.digest };
+        let purpose = Purpose::Instruction { recipe: self.instructions, image: source.digest };
         let mut stream = self.study.stream(purpose, u64::from(*copy));
         choose_instruction(&self.ip2p, source.path, &self.classes[source.class as usize], &mut stream)
     }
@@ -98,7 +100,7 @@ impl Ip2pMaker {
     fn noise(&self, planned: &Planned<'_>, attempt: u32) -> NoiseKey {
         let key = NoiseKey::Stream {
             study: self.study,
-            recipe: self.ip2p.digest(self.bundle),
+            recipe: self.instructions,
             image: planned.source.digest,
             copy: planned.copy,
             attempt,
@@ -184,10 +186,15 @@ fn uninstructed(class: &str) -> Missing {
 }
 
 fn made(edited: Result<Edited, diffusion::MissingReason>, instruction: &str, attempt: u32) -> Made {
-    let record = |change_levels| EditRecord { instruction: instruction.to_owned(), attempt, change_levels };
+    let record = |change_levels, reduced_to_px| {
+        Some(EditRecord { instruction: instruction.to_owned(), attempt, change_levels, reduced_to_px })
+    };
     match edited {
-        Ok(edited) => Made { result: Ok(edited.image), edit: Some(record(Some(edited.change_levels))) },
-        Err(reason) => Made { result: Err(missing(reason)), edit: Some(record(change_levels(reason))) },
+        Ok(Edited { image, change_levels, edited_at_px, .. }) => {
+            let reduced_to_px = (edited_at_px.0 < image.width()).then_some(edited_at_px);
+            Made { result: Ok(image), edit: record(Some(change_levels), reduced_to_px) }
+        }
+        Err(reason) => Made { result: Err(missing(reason)), edit: record(change_levels(reason), None) },
     }
 }
 

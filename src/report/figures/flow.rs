@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_box_holds_its_lines() {
         let text = "instruct-pix2pix-class-preserving-edits of an arm with a long name and 1,234 images".to_owned();
-        let placed = text_box(&[text.clone()], 0.0, 0.0, 160.0);
+        let placed = text_box(std::slice::from_ref(&text), 0.0, 0.0, 160.0);
         let room = placed.width - 2.0 * PADDING_PX;
         assert!(placed.lines.iter().all(|line| style::text_width_px(line, style::LABEL_PX) <= room), "{placed:?}");
         assert_eq!(placed.lines.join("").replace(' ', ""), text.replace(' ', ""), "nothing is lost");
