@@ -7,6 +7,8 @@ mod compare;
 mod diffusion;
 #[cfg(feature = "torch")]
 mod diffusion_speed;
+#[cfg(feature = "torch")]
+mod editor_small;
 mod edits;
 mod experiments;
 #[cfg(feature = "torch")]

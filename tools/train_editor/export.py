@@ -33,6 +33,8 @@ from model import (
 )
 
 LICENSE = "MIT OR Apache-2.0"
+LARGEST_PX = (96, 72)
+"""The largest pictures of training; a larger one is edited at a size within."""
 TRACE_ROWS, TRACE_HEIGHT_PX, TRACE_WIDTH_PX = 3, 48, 64
 """Sides and rows of the example inputs; traced modules serve any."""
 
@@ -110,6 +112,7 @@ def export(checkpoint: Path, out: Path) -> int:
         "dtype": {"text_encoder": "fp32", "unet": "fp32", "vae": "fp32"},
         "latent": {"channels": CHANNELS, "scale_factor": LATENT_SCALE, "downsampling": PATCH_PX},
         "side_multiple_px": SIDE_MULTIPLE_PX,
+        "working_px": {"width": LARGEST_PX[0], "height": LARGEST_PX[1]},
         "text": {
             "length": length,
             "width": width,

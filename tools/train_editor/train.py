@@ -37,8 +37,8 @@ DROP_TEXT, DROP_IMAGE, DROP_BOTH = 0.05, 0.05, 0.05
 REVEALED_BELOW = 500
 """Timestep under which noise hides no edit: there alone the dropped text keeps its edited target (see `condition`)."""
 FIRST_STEPS = 1923
-"""Steps of the first stage, in which latents are not scaled down: they show the target at most noise levels, and the networks
-learn where the object is and what an edit does to colours. Then `LATENT_SCALE` hides it, and the instruction must be read."""
+"""Steps of the first stage, in which latents are not scaled down. The run of the bundled weights began so, until its samples
+followed the noise more than the words; kept, so that those weights can be made again. Not known to be better than 0."""
 MASK_WEIGHT_FIRST, MASK_WEIGHT = 0.05, 0.2
 SAVE_EVERY_SECS = 240
 
