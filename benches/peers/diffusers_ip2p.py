@@ -10,6 +10,7 @@ settings of the case `exact`, in fp32; with --bf16 once more in bf16. Environmen
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -61,8 +62,19 @@ def worker(checkpoint, picture, kind, case):
     print(json.dumps({"secs": secs, "cpu_secs": cpu_secs, "peak_bytes": int(peak.split()[1]) * 1024}))
 
 
-def measure(command):
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+# What `augtrial run` and `augtrial edit` set for themselves (src/cli/environment.rs); diffusers runs as its users run it.
+OUR_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TRIM_THRESHOLD_": "1073741824",
+}
+
+
+def measure(command, environment):
+    environment = os.environ | environment
+    output = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ).stdout
     return json.loads(output.splitlines()[-1])
 
 
@@ -90,7 +102,7 @@ def main():
     for round in range(arguments.rounds):
         # Back and forth, so that a machine that gets slower favours nobody.
         for name in list(commands)[:: 1 if round % 2 == 0 else -1]:
-            found[name].append(measure(commands[name]))
+            found[name].append(measure(commands[name], OUR_ENVIRONMENT if name.startswith("augtrial") else {}))
             print(f"round {round + 1}: {name}: {found[name][-1]}", file=sys.stderr)
     median = lambda name, key: statistics.median(run[key] for run in found[name])
     base = "diffusers float32"

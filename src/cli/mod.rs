@@ -8,6 +8,8 @@ mod dataset;
 mod doctor;
 #[cfg(feature = "torch")]
 mod edit;
+#[cfg(feature = "torch")]
+mod environment;
 mod error;
 mod export;
 mod init;
@@ -50,7 +52,7 @@ impl Cli {
             Command::Report(args) => report::report(&args, &global),
             #[cfg(feature = "torch")]
             Command::Edit(args) => {
-                session::wait_passively()?;
+                environment::prepare()?;
                 edit::edit(&args, &global)
             }
             #[cfg(feature = "torch")]

@@ -14,7 +14,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
     if args.dry_run {
         return super::plan::show(&session, &options);
     }
-    super::session::wait_passively()?;
+    super::environment::prepare()?;
     session.stop_on_signals()?;
     let outcome = crate::study::run(&session.plan, &options, &session.context())?;
     for (arm, seed, reason) in &outcome.failed {

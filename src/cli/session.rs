@@ -74,27 +74,6 @@ impl Session {
     }
 }
 
-/// Makes LibTorch's threads sleep while they wait, unless the user decided otherwise: spinning on shared cores costs a
-/// factor of several. The OpenMP runtime reads its environment when it is loaded, so the program starts itself again.
-#[cfg(all(feature = "torch", unix))]
-pub(super) fn wait_passively() -> Result<(), CliError> {
-    use std::os::unix::process::CommandExt as _;
-
-    const POLICY: &str = "OMP_WAIT_POLICY";
-    if std::env::var_os(POLICY).is_some() {
-        return Ok(());
-    }
-    let failed = |source| CliError::System { action: "start the program again", source };
-    let program = std::env::current_exe().map_err(failed)?;
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    Err(failed(std::process::Command::new(program).args(arguments).env(POLICY, "PASSIVE").exec()))
-}
-
-#[cfg(all(feature = "torch", not(unix)))]
-pub(super) fn wait_passively() -> Result<(), CliError> {
-    Ok(())
-}
-
 /// The folders that the options name.
 pub(super) fn workspace(global: &Global) -> Workspace {
     Workspace { runs: global.runs.clone(), reports: global.reports.clone() }
