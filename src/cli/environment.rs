@@ -9,11 +9,8 @@ use super::CliError;
 /// - glibc keeps freed blocks of up to 32 MiB instead of giving them back after every operation: without, an edit by Stable
 ///   Diffusion 1.5's networks spends a tenth of its time on fresh pages (docs/ip2p-speed.md). Other C libraries ignore these.
 #[cfg(unix)]
-const DEFAULTS: [(&str, &str); 3] = [
-    ("OMP_WAIT_POLICY", "PASSIVE"),
-    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-    ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
-];
+const DEFAULTS: [(&str, &str); 3] =
+    [("OMP_WAIT_POLICY", "PASSIVE"), ("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1073741824")];
 
 /// Starts the program again unless every variable is set.
 ///
