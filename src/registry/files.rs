@@ -9,6 +9,27 @@ use serde::de::DeserializeOwned;
 
 use super::error::RegistryError;
 
+/// A file that is locked until this is dropped, or the process ends however it does.
+///
+/// Unlocked, not merely closed: a process that another thread is just starting has a copy of every open file until it
+/// executes its program, and would keep the lock meanwhile.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Held {
+    /// Takes over a file that was locked.
+    pub fn new(locked: File) -> Self {
+        Self(locked)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing unlocks too, as soon as nobody has a copy.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Replaces `path` by what `write` writes: a temporary file beside it, synced, renamed, and the folder synced.
 ///
 /// # Errors

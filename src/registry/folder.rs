@@ -70,7 +70,7 @@ pub(super) fn epochs_of(events: &[RunEvent]) -> impl Iterator<Item = &EpochMetri
 /// Held by the process that a run belongs to; given back by the operating system however that process ends.
 #[derive(Debug)]
 pub(super) struct RunLock {
-    _file: File,
+    _file: files::Held,
 }
 
 impl RunFolder {
@@ -163,7 +163,7 @@ impl RunFolder {
         let file = self.lock_file()?;
         for attempt in 1..=LOCK_TRIES {
             match file.try_lock() {
-                Ok(()) => return Ok(RunLock { _file: file }),
+                Ok(()) => return Ok(RunLock { _file: files::Held::new(file) }),
                 Err(TryLockError::WouldBlock) if attempt < LOCK_TRIES && self.lock_is_shared(&file) => {
                     std::thread::sleep(LOCK_PAUSE);
                 }
@@ -184,7 +184,7 @@ impl RunFolder {
     pub fn look(&self) -> Result<Option<RunLock>, RegistryError> {
         let file = self.lock_file()?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(Some(RunLock { _file: file })),
+            Ok(()) => Ok(Some(RunLock { _file: files::Held::new(file) })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(RegistryError::io("lock", &self.file("lock"))(error)),
         }

@@ -1,12 +1,11 @@
 //! Recording of one run while it goes on: the run folder first, then the index.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::RegistryError;
-use super::files::LineLog;
+use super::files::{Held, LineLog};
 use super::folder::{RunFolder, RunLock};
 use super::id::RunId;
 use super::index::Index;
@@ -32,7 +31,7 @@ pub struct RunGuard {
     clock: Clock,
     _lock: RunLock,
     /// Shared: the index is not replaced while somebody writes to it.
-    _store: Arc<File>,
+    _store: Arc<Held>,
 }
 
 impl RunGuard {
@@ -41,7 +40,7 @@ impl RunGuard {
         lock: RunLock,
         mut index: Index,
         clock: Clock,
-        store: Arc<File>,
+        store: Arc<Held>,
     ) -> Result<Self, RegistryError> {
         let log = LineLog::open(&folder.events_path())?;
         let files = folder.read()?;

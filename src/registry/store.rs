@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::RegistryError;
-use super::files;
+use super::files::{self, Held};
 use super::folder::RunFolder;
 use super::id::{RunId, check_study_name};
 use super::index::Index;
@@ -31,7 +31,7 @@ pub struct Registry {
     pub(super) runs_dir: PathBuf,
     pub(super) index: Index,
     clock: Clock,
-    store: Arc<File>,
+    store: Arc<Held>,
 }
 
 /// What begins: an attempt at a trial of a plan.
@@ -56,7 +56,7 @@ impl Registry {
         store.lock_shared().map_err(RegistryError::io("lock", &runs_dir.join(LOCK_FILE)))?;
         let mut index = Index::open(&runs_dir.join(INDEX_FILE))?;
         index.catch_up(runs_dir)?;
-        Ok(Self { runs_dir: runs_dir.to_owned(), index, clock, store: Arc::new(store) })
+        Ok(Self { runs_dir: runs_dir.to_owned(), index, clock, store: Arc::new(Held::new(store)) })
     }
 
     /// Opens a registry that is there to look at it: nothing is created, caught up or written, and `begin` and `resume` are
@@ -72,7 +72,7 @@ impl Registry {
         let store = open_store_lock(runs_dir)?;
         store.lock_shared().map_err(RegistryError::io("lock", &runs_dir.join(LOCK_FILE)))?;
         let index = Index::open_to_look(&index)?;
-        Ok(Some(Self { runs_dir: runs_dir.to_owned(), index, clock: Clock::System, store: Arc::new(store) }))
+        Ok(Some(Self { runs_dir: runs_dir.to_owned(), index, clock: Clock::System, store: Arc::new(Held::new(store)) }))
     }
 
     /// Rebuilds the index from the run folders alone, and gives the number of runs. The old index may be damaged.
@@ -89,6 +89,7 @@ impl Registry {
             Err(TryLockError::WouldBlock) => return Err(RegistryError::InUse { path: runs_dir.join(INDEX_FILE) }),
             Err(TryLockError::Error(error)) => return Err(RegistryError::io("lock", &lock_path)(error)),
         }
+        let _held = Held::new(store);
         let draft = tempfile::Builder::new().prefix(".reindex-").tempdir_in(runs_dir);
         let draft = draft.map_err(RegistryError::io("create a folder in", runs_dir))?;
         let fresh = draft.path().join(INDEX_FILE);
