@@ -15,7 +15,7 @@ use std::time::Instant;
 use augtrial::diffusion::{EditRequest, Editor, Fitted, NoiseKey, Rounding, Settings, from_tensor, to_tensor};
 use augtrial::digest::Digest;
 use augtrial::plan::arm::{EditChecks, Fit, Ip2p};
-use augtrial::train::set_threads;
+use augtrial::train::use_threads;
 use image::{RgbImage, imageops};
 use serde::Deserialize as _;
 use tch::Device;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [bundle, image, cases, wanted @ ..] = arguments.as_slice() else {
         return Err("usage: edit_speed BUNDLE IMAGE CASES.toml [CASE...]".into());
     };
-    set_threads(std::thread::available_parallelism()?.get() as u32);
+    use_threads(None);
     let picture = image::open(image)?.into_rgb8();
     let cases: toml::Table = std::fs::read_to_string(cases)?.parse()?;
     // `exact` first: the others are compared with it.

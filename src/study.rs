@@ -53,7 +53,7 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     options.check(plan)?;
     let registry = context.open_registry()?;
     let data = StudyData::read(plan, context)?;
-    trials::use_threads(plan);
+    crate::train::use_threads(plan.classifier.threads); // edits compute on as many as training
     let sets = sets::materialise(plan, &data, options, context)?;
     let arms = arms::assemble(plan, &data, &sets, options)?;
     let gallery = gallery::Gallery::choose(plan, &data, &sets);

@@ -20,7 +20,7 @@ use crate::plan::classifier::Device;
 use crate::progress::Progress;
 use crate::report::{Cell, contact_sheet};
 use crate::seed::StudySeed;
-use crate::train::{resolve_device, set_threads};
+use crate::train::{resolve_device, use_threads};
 
 /// A file whose header promises more pixels is refused.
 const MAX_PIXELS: u64 = 100_000_000;
@@ -138,7 +138,7 @@ struct Scales {
 
 pub(super) fn edit(args: &EditArgs, global: &Global) -> Result<(), CliError> {
     let device = resolve_device(args.device).map_err(|error| CliError::Arguments(error.to_string()))?;
-    set_threads(args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32)));
+    use_threads(args.threads);
     let source = read(&args.image, args.max_side)?;
     let both = |&text: &f64| args.image_guidance.iter().map(move |&image| Scales { text, image });
     let grid: Vec<Scales> = args.text_guidance.iter().flat_map(both).collect();
@@ -239,8 +239,7 @@ fn read(path: &Path, max_side_px: u32) -> Result<Original, CliError> {
         return Ok(Original { picture, digest });
     }
     let side = |px: u32| (u64::from(px) * u64::from(max_side_px) / u64::from(longer)).max(1) as u32;
-    let rgb = resized(&picture, side(width), side(height)).map_err(|error| unusable(error.to_string()))?;
-    let picture = RgbImage::from_raw(side(width), side(height), rgb).expect("the resizer fills the picture");
+    let picture = resized(&picture, side(width), side(height)).map_err(|error| unusable(error.to_string()))?;
     Ok(Original { picture, digest })
 }
 

@@ -167,16 +167,11 @@ fn load(picture: &Picture, working: Working) -> Result<Vec<u8>, CacheError> {
         return Err(CacheError::Changed { path: path(), expected: picture.digest });
     }
     let image = decode::decode(&bytes, max_pixels).map_err(undecodable)?;
-    resized(&image, width_px, height_px).map_err(|source| CacheError::Resize {
-        path: path(),
-        width_px,
-        height_px,
-        source,
-    })
+    let failed = |source| CacheError::Resize { path: path(), width_px, height_px, source };
+    Ok(resized(&image, width_px, height_px).map_err(failed)?.into_raw())
 }
 
-/// Resizes an image; one that has the size already is not touched.
-/// A picture at another size, as `[H, W, 3]` bytes.
+/// A picture at another size; one that has the size already is not touched.
 ///
 /// # Errors
 /// If a side is 0.
@@ -184,16 +179,16 @@ pub fn resized(
     image: &image::RgbImage,
     width_px: u32,
     height_px: u32,
-) -> Result<Vec<u8>, fast_image_resize::ResizeError> {
+) -> Result<image::RgbImage, fast_image_resize::ResizeError> {
     if image.dimensions() == (width_px, height_px) {
-        return Ok(image.as_raw().clone());
+        return Ok(image.clone());
     }
     let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)
         .expect("an RGB image has three bytes per pixel");
     let mut target = Image::new(width_px, height_px, PixelType::U8x3);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new().resize(&source, &mut target, &options)?;
-    Ok(target.into_vec())
+    Ok(image::RgbImage::from_raw(width_px, height_px, target.into_vec()).expect("the target has three bytes per pixel"))
 }
 
 #[cfg(test)]

@@ -7,20 +7,17 @@ use rand::RngExt as _;
 use crate::plan::arm::{Ip2p, NullEditor};
 use crate::seed::Stream;
 
-/// The key that serves whatever has no list of its own.
-const ANY: &str = "*";
-
 /// Draws the instruction for one copy of the image at `path` of `class`; `None` if the plan has none for it.
 ///
 /// The image's own list comes first, then its class's, then `"*"`. Shuffled, it is drawn from the lists of the other
 /// classes without those that the image itself could get.
 #[must_use]
 pub fn choose<'a>(ip2p: &'a Ip2p, path: &str, class: &str, stream: &mut Stream) -> Option<&'a str> {
-    if matches!(ip2p.null, Some(NullEditor::EmptyInstruction | NullEditor::VaeRoundTrip)) {
+    if !ip2p.is_instructed() {
         return Some("");
     }
     let lists = &ip2p.instructions;
-    let own = [path, class, ANY].iter().find_map(|key| lists.get(*key))?;
+    let own = [path, class, Ip2p::ANY].iter().find_map(|key| lists.get(*key))?;
     let candidates: Vec<&str> = if ip2p.null == Some(NullEditor::ShuffledInstructions) {
         let own: BTreeSet<_> = own.iter().collect();
         lists.values().flatten().filter(|instruction| !own.contains(instruction)).map(String::as_str).collect()

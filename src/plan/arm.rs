@@ -273,6 +273,15 @@ impl Edit {
 }
 
 impl Ip2p {
+    /// The key of `instructions` that serves whatever has no list of its own.
+    pub const ANY: &str = "*";
+
+    /// Whether an edit follows an instruction from the lists.
+    #[must_use]
+    pub fn is_instructed(&self) -> bool {
+        matches!(self.null, None | Some(NullEditor::ShuffledInstructions))
+    }
+
     /// The defaults, with a bundle.
     #[must_use]
     pub fn of_bundle(bundle: &str) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Role;
-use super::arm::{Arm, Edit, EditChecks, FolderEdits, Ip2p, NullEditor, OnMissing};
+use super::arm::{Arm, Edit, EditChecks, FolderEdits, Ip2p, OnMissing};
 use super::check_transform;
 use super::classifier::{Budget, Classifier, Optimizer, Schedule};
 use super::dataset::{Dataset, Protocol, SplitRule};
@@ -242,10 +242,9 @@ impl Checker<'_> {
         if let Some(reuse) = ip2p.feature_reuse {
             self.within(reuse.every.into(), 1.0, 1000.0, &format!("{path}.feature_reuse.every"));
         }
-        let instructed = matches!(ip2p.null, None | Some(NullEditor::ShuffledInstructions));
         let path = format!("{path}.instructions");
         self.require_or(
-            !ip2p.instructions.is_empty() || !instructed,
+            !ip2p.instructions.is_empty() || !ip2p.is_instructed(),
             &path,
             "there is no instruction",
             "name some for each class, or for all with the key \"*\"",

@@ -11,19 +11,22 @@ use super::summary::{Filter, RunSummary};
 use crate::events::EpochMetrics;
 
 impl Registry {
-    /// The runs of a study, or of every study, newest first.
+    /// The runs of a study (at least one), or of every study, newest first.
     ///
     /// # Errors
     /// [`RegistryError::UnknownStudy`] with the nearest names; else as [`list`](Self::list).
     pub fn runs_of(&self, study: Option<&str>) -> Result<Vec<RunSummary>, RegistryError> {
         let runs = self.list(&Filter { study: study.map(str::to_owned), ..Filter::default() })?;
         match study {
-            Some(name) if runs.is_empty() => {
-                let names = self.studies()?.into_iter().map(|study| study.study);
-                Err(RegistryError::UnknownStudy { name: name.to_owned(), nearest: nearest(name, names, |n| n) })
-            }
+            Some(name) if runs.is_empty() => Err(self.unknown_study(name)?),
             _ => Ok(runs),
         }
+    }
+
+    /// That there is no such study, with the nearest names.
+    pub(super) fn unknown_study(&self, name: &str) -> Result<RegistryError, RegistryError> {
+        let names = self.studies()?.into_iter().map(|study| study.study);
+        Ok(RegistryError::UnknownStudy { name: name.to_owned(), nearest: nearest(name, names, |n| n) })
     }
 
     /// The measurements of a run by epoch and part; empty for a run that the index does not know.

@@ -4,7 +4,6 @@ use rusqlite::OptionalExtension as _;
 
 use super::error::RegistryError;
 use super::id::{RunId, is_lower_hex};
-use super::names::nearest;
 use super::store::Registry;
 use super::summary::NEWEST_FIRST;
 use crate::digest::Digest;
@@ -54,10 +53,7 @@ impl Registry {
         let mut plans = self.plans_of(name)?;
         match plans.len() {
             1 => Ok(plans.remove(0)),
-            0 => {
-                let names = self.studies()?.into_iter().map(|study| study.study);
-                Err(RegistryError::UnknownStudy { name: name.to_owned(), nearest: nearest(name, names, |n| n) })
-            }
+            0 => Err(self.unknown_study(name)?),
             _ => {
                 let candidates = plans.iter().map(|plan| format!("{} ({})", plan.plan.short(), plan.study)).collect();
                 Err(RegistryError::AmbiguousPlan { name: name.to_owned(), candidates })

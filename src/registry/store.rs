@@ -295,8 +295,8 @@ mod tests {
         let trial = registry.trial_state(&key).unwrap();
         assert_eq!(trial.counted.map(|run| run.run), Some(two));
         assert_eq!(registry.list(&Filter { counted: true, ..Filter::default() }).unwrap().len(), 1);
-        let counted = registry.counted(&[key, Digest::of_bytes(b"none")]).unwrap();
-        let counted: Vec<_> = counted.into_iter().map(|record| record.map(|record| record.header.run)).collect();
+        let counted = [key, Digest::of_bytes(b"none")].map(|key| registry.trial_state(&key).unwrap().counted);
+        let counted = counted.map(|found| found.map(|found| registry.record_of(&found).unwrap().header.run));
         assert_eq!(counted, [Some(two), None]);
     }
 

@@ -11,11 +11,10 @@ use serde::de::DeserializeOwned;
 use super::error::RegistryError;
 use super::files;
 use super::id::{RunId, check_study_name};
-use super::names::nearest;
 use super::provenance::Provenance;
 use super::record::{Header, RunState, Status};
 use super::store::Registry;
-use super::summary::{Filter, RunSummary};
+use super::summary::RunSummary;
 use super::table::{Cell, METRIC_DECIMALS, SECS_DECIMALS, Table};
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Split};
@@ -104,38 +103,21 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::UnknownStudy`] with the nearest names, or if a record is damaged.
     pub fn study(&self, name: &str) -> Result<StudyRecords, RegistryError> {
-        let mut found = self.list(&Filter { study: Some(name.to_owned()), ..Filter::default() })?;
-        let Some(newest) = found.first() else {
-            let names = self.studies()?.into_iter().map(|study| study.study);
-            return Err(RegistryError::UnknownStudy { name: name.to_owned(), nearest: nearest(name, names, |n| n) });
-        };
+        let mut found = self.runs_of(Some(name))?;
+        let newest = &found[0];
         let plan = newest.plan;
         let plan_toml = self.folder(newest.run)?.plan_toml()?;
         found.sort_by(|a, b| (&a.arm, a.seed, a.attempt, a.run).cmp(&(&b.arm, b.seed, b.attempt, b.run)));
-        let runs = self.records(&found)?;
+        let runs = found.iter().map(|run| self.record_of(run)).collect::<Result<_, _>>()?;
         Ok(StudyRecords { study: name.to_owned(), plan, plan_toml, runs })
     }
 
-    /// The attempt that counts for each trial, whichever study it was made by; `None` where none has finished.
+    /// All that is recorded of a run that was found.
     ///
     /// # Errors
-    /// If a record is damaged.
-    pub fn counted(&self, trial_keys: &[Digest]) -> Result<Vec<Option<RunRecord>>, RegistryError> {
-        let counted = |key| self.trial_state(key)?.counted.map(|found| self.record(found.run, true)).transpose();
-        trial_keys.iter().map(counted).collect()
-    }
-
-    /// The TOML of a plan that some run was made by.
-    ///
-    /// # Errors
-    /// Whatever reading the index gives.
-    pub fn plan_toml(&self, plan: &Digest) -> Result<Option<String>, RegistryError> {
-        let sql = "SELECT toml FROM plans WHERE digest = ?1";
-        self.index.read(|db| db.query_row(sql, [plan], |row| row.get(0)).optional())
-    }
-
-    fn records(&self, runs: &[RunSummary]) -> Result<Vec<RunRecord>, RegistryError> {
-        runs.iter().map(|found| self.record(found.run, found.counts)).collect()
+    /// If the record is damaged.
+    pub fn record_of(&self, found: &RunSummary) -> Result<RunRecord, RegistryError> {
+        self.record(found.run, found.counts)
     }
 
     fn record(&self, run: RunId, counts: bool) -> Result<RunRecord, RegistryError> {
@@ -150,6 +132,15 @@ impl Registry {
             provenance: folder.provenance()?,
             plan_toml: folder.plan_toml()?,
         })
+    }
+
+    /// The TOML of a plan that some run was made by.
+    ///
+    /// # Errors
+    /// Whatever reading the index gives.
+    pub fn plan_toml(&self, plan: &Digest) -> Result<Option<String>, RegistryError> {
+        let sql = "SELECT toml FROM plans WHERE digest = ?1";
+        self.index.read(|db| db.query_row(sql, [plan], |row| row.get(0)).optional())
     }
 
     /// Writes, whole or not at all, what a study itself found under a plan: class tables, set digests, flow, timings.
@@ -299,6 +290,7 @@ impl RunRecord {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::registry::Filter;
 
     #[test]
     fn a_study_has_its_newest_plan_and_all_runs_by_arm_seed_and_attempt() {

@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::StudyError;
-use super::results::{Cell, cells};
-use super::sheet::StudySheet;
+use super::results::Cell;
 use crate::compare::{Conduct, Looked, Mismatch};
 use crate::digest::Digest;
 use crate::plan::Plan;
@@ -28,11 +27,6 @@ struct Made<'a> {
     split: Digest,
     /// Seeds that were declared when it began.
     declared: BTreeSet<u64>,
-}
-
-/// How the study of a sheet was conducted.
-pub(super) fn of_sheet(plan: &Plan, registry: &Registry, sheet: &StudySheet) -> Result<Conduct, StudyError> {
-    of(plan, registry, &cells(plan, registry, sheet)?)
 }
 
 /// How a study was conducted, by its runs that count.

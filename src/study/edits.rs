@@ -34,12 +34,9 @@ mod with_editor {
     use crate::augment::edit::{FolderMaker, Ip2pMaker};
     use crate::data::manifest::Manifest;
     use crate::diagnostic::suggest;
-    use crate::plan::arm::{FolderEdits, Ip2p, NullEditor};
+    use crate::plan::arm::{FolderEdits, Ip2p};
     use crate::study::sets;
     use crate::train::resolve_device;
-
-    /// The key of `instructions` that serves whatever has no list of its own.
-    const ANY: &str = "*";
 
     pub(super) fn ip2p<'a>(plan: &Plan, data: &StudyData, arm: &Arm, ip2p: &'a Ip2p) -> Result<Step<'a>, StudyError> {
         let problem = |problem| StudyError::Arm { arm: arm.name.clone(), problem };
@@ -68,7 +65,7 @@ mod with_editor {
     fn check_instructions(ip2p: &Ip2p, manifest: &Manifest) -> Result<(), String> {
         let classes: BTreeSet<&str> = manifest.classes.iter().map(String::as_str).collect();
         let images: BTreeSet<&str> = manifest.images.iter().map(|image| image.path.as_str()).collect();
-        let known = |key: &str| key == ANY || classes.contains(key) || images.contains(key);
+        let known = |key: &str| key == Ip2p::ANY || classes.contains(key) || images.contains(key);
         if let Some(key) = ip2p.instructions.keys().find(|key| !known(key)) {
             let candidates = classes.iter().chain(if key.contains('/') { &images } else { &classes }).copied();
             let hint = suggest(key, candidates).map_or_else(
@@ -77,11 +74,11 @@ mod with_editor {
             );
             return Err(format!("`instructions` has the key `{key}`, which is no class and no image: {hint}"));
         }
-        let needed = matches!(ip2p.null, None | Some(NullEditor::ShuffledInstructions));
-        let served = |class: &&str| ip2p.instructions.contains_key(ANY) || ip2p.instructions.contains_key(*class);
-        match classes.iter().find(|class| needed && !served(class)) {
+        let served = |class: &&str| ip2p.instructions.contains_key(Ip2p::ANY) || ip2p.instructions.contains_key(*class);
+        match classes.iter().find(|class| ip2p.is_instructed() && !served(class)) {
             Some(class) => Err(format!(
-                "no instruction serves the class `{class}`: add a list for it to `instructions`, or one for \"{ANY}\""
+                "no instruction serves the class `{class}`: add a list for it to `instructions`, or one for \"{}\"",
+                Ip2p::ANY
             )),
             None => Ok(()),
         }

@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::results::{balanced, why_excluded};
+use super::results::{cells, run_result, why_excluded};
 use super::sheet::{ArmSheet, Example, Shown, StudySheet};
-use super::{StudyError, Workspace};
-use crate::compare::{ArmResults, Excluded, RunResult, StudyResults};
+use super::{StudyError, Workspace, conduct};
+use crate::compare::{ArmResults, Excluded, StudyResults};
 use crate::data::audit::{Duplicate, DuplicateSet};
 use crate::data::manifest::LeftOut;
 use crate::digest::Digest;
 use crate::events::Prediction;
 use crate::plan::Plan;
-use crate::plan::dataset::Protocol;
-use crate::plan::file::PrimaryMetric;
 use crate::registry::{Provenance, Registry, RunRecord as Recorded};
 use crate::report::{
     ArmRecord, ExampleRecord, Fact, PartRecord, Picture, RunRecord, StudyRecord, StudyView, Verification,
@@ -46,19 +44,26 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
     let mut arms = Vec::new();
     let mut results = Vec::new();
     let mut provenance = None;
+    let cells = cells(plan, registry, &sheet)?;
     for arm in &plan.arms {
-        let sheet = sheet.arms.iter().find(|made| made.name == arm.name);
-        let trials = trials(plan, registry, sheet)?;
-        if provenance.is_none() {
-            provenance = trials.iter().find_map(|trial| trial.run.as_ref().map(|(run, _)| run.clone()));
+        let mut of_arm = ArmResults { name: arm.name.clone(), role: arm.role, runs: Vec::new(), excluded: Vec::new() };
+        let mut runs = Vec::new();
+        for cell in cells.iter().filter(|cell| cell.arm == arm.name) {
+            let Some(counted) = &cell.state.counted else {
+                of_arm.excluded.push(Excluded { seed: cell.seed, reason: why_excluded(&cell.state) });
+                continue;
+            };
+            let run = registry.record_of(counted)?;
+            let predictions = registry.predictions(counted.run)?;
+            if let Some(test) = &run.state.test {
+                let images = predictions.iter().map(|p| (p.label, p.predicted));
+                of_arm.runs.push(run_result(plan, counted, test.top1, images));
+            }
+            provenance.get_or_insert_with(|| run.clone());
+            runs.extend(run_record(run, predictions));
         }
-        results.push(ArmResults {
-            name: arm.name.clone(),
-            role: arm.role,
-            runs: trials.iter().filter_map(|trial| trial.result(plan)).collect(),
-            excluded: trials.iter().filter_map(Cell::excluded).collect(),
-        });
-        let Some(sheet) = sheet else { continue };
+        results.push(of_arm);
+        let Some(sheet) = sheet.arms.iter().find(|made| made.name == arm.name) else { continue };
         arms.push(ArmRecord {
             name: arm.name.clone(),
             counts: sheet.counts.clone(),
@@ -67,10 +72,10 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
             missing: sheet.missing.clone(),
             generation_secs: sheet.generation_secs,
             examples: examples(plan, registry, sheet)?,
-            runs: trials.into_iter().filter_map(Cell::into_run).collect(),
+            runs,
         });
     }
-    let conduct = super::conduct::of_sheet(plan, registry, &sheet)?;
+    let conduct = conduct::of(plan, registry, &cells)?;
     Ok(StudyRecord {
         plan: plan.clone(),
         parts: sheet.parts.iter().map(|p| PartRecord { split: p.split, counts: p.counts.clone() }).collect(),
@@ -107,63 +112,17 @@ fn examples(plan: &Plan, registry: &Registry, sheet: &ArmSheet) -> Result<Vec<Ex
     sheet.examples.iter().map(example).collect()
 }
 
-/// One cell of the design: an arm with a seed, and the run that counts, if there is one.
-struct Cell {
-    seed: u64,
-    run: Option<(Recorded, Vec<Prediction>)>,
-    /// Why there is none.
-    reason: String,
-}
-
-fn trials(plan: &Plan, registry: &Registry, sheet: Option<&ArmSheet>) -> Result<Vec<Cell>, StudyError> {
-    let mut cells = Vec::new();
-    for &seed in &plan.study.seeds {
-        let key = sheet.and_then(|sheet| sheet.trials.iter().find(|(of, _)| *of == seed)).map(|(_, key)| *key);
-        cells.push(cell(registry, seed, key)?);
-    }
-    Ok(cells)
-}
-
-fn cell(registry: &Registry, seed: u64, key: Option<Digest>) -> Result<Cell, StudyError> {
-    let Some(key) = key else { return Ok(Cell { seed, run: None, reason: "not run".to_owned() }) };
-    if let Some(recorded) = registry.counted(&[key])?.pop().flatten() {
-        let predictions = registry.predictions(recorded.header.run)?;
-        return Ok(Cell { seed, run: Some((recorded, predictions)), reason: String::new() });
-    }
-    let state = registry.trial_state(&key)?;
-    Ok(Cell { seed, run: None, reason: why_excluded(&state) })
-}
-
-impl Cell {
-    fn result(&self, plan: &Plan) -> Option<RunResult> {
-        let (run, predictions) = self.run.as_ref()?;
-        let top1 = run.state.test.as_ref()?.top1;
-        let value = match plan.study.primary_metric {
-            PrimaryMetric::Top1 => top1,
-            PrimaryMetric::BalancedTop1 => balanced(predictions.iter().map(|p| (p.label, p.predicted))),
-        };
-        // Under the as-published protocol every arm has test images of its own, and they cannot be paired.
-        let paired = plan.study.protocol == Protocol::LeakFree;
-        let correct = predictions.iter().filter(|_| paired).map(|p| p.label == p.predicted).collect();
-        Some(RunResult { seed: self.seed, value, run: run.header.run.to_string(), correct })
-    }
-
-    fn excluded(&self) -> Option<Excluded> {
-        self.run.is_none().then(|| Excluded { seed: self.seed, reason: self.reason.clone() })
-    }
-
-    fn into_run(self) -> Option<RunRecord> {
-        let (run, predictions) = self.run?;
-        Some(RunRecord {
-            seed: self.seed,
-            run: run.header.run.to_string(),
-            selected_epoch: run.state.selected_epoch?,
-            test: run.state.test?,
-            elapsed_secs: run.state.elapsed_secs,
-            metrics: run.epochs,
-            predictions,
-        })
-    }
+/// A run that counts, as the report needs it; nothing if it selected no epoch or was not tested.
+fn run_record(run: Recorded, predictions: Vec<Prediction>) -> Option<RunRecord> {
+    Some(RunRecord {
+        seed: run.header.seed,
+        run: run.header.run.to_string(),
+        selected_epoch: run.state.selected_epoch?,
+        test: run.state.test?,
+        elapsed_secs: run.state.elapsed_secs,
+        metrics: run.epochs,
+        predictions,
+    })
 }
 
 /// The command line, with the program's name and not its place on the machine.

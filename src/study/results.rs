@@ -66,14 +66,24 @@ pub(super) fn cells<'a>(plan: &'a Plan, registry: &Registry, sheet: &StudySheet)
 fn result(plan: &Plan, registry: &Registry, run: &RunSummary) -> Result<Option<RunResult>, StudyError> {
     let Some(test) = &run.test else { return Ok(None) };
     let images = registry.classified(run.run)?;
+    Ok(Some(run_result(plan, run, test.top1, images.iter().map(|image| (image.label, image.predicted)))))
+}
+
+/// What a run contributes, from its Top-1 accuracy and the (label, predicted) of each test image.
+pub(super) fn run_result(
+    plan: &Plan,
+    run: &RunSummary,
+    top1: f64,
+    images: impl Iterator<Item = (u32, u32)> + Clone,
+) -> RunResult {
     let value = match plan.study.primary_metric {
-        PrimaryMetric::Top1 => test.top1,
-        PrimaryMetric::BalancedTop1 => balanced(images.iter().map(|image| (image.label, image.predicted))),
+        PrimaryMetric::Top1 => top1,
+        PrimaryMetric::BalancedTop1 => balanced(images.clone()),
     };
     // Under the as-published protocol every arm has test images of its own, and they cannot be paired.
     let paired = plan.study.protocol == Protocol::LeakFree;
-    let correct = images.iter().filter(|_| paired).map(|image| image.label == image.predicted).collect();
-    Ok(Some(RunResult { seed: run.seed, value, run: run.run.to_string(), correct }))
+    let correct = images.filter(|_| paired).map(|(label, predicted)| label == predicted).collect();
+    RunResult { seed: run.seed, value, run: run.run.to_string(), correct }
 }
 
 /// Why a trial has no run that counts.
@@ -87,7 +97,7 @@ pub(super) fn why_excluded(state: &TrialState) -> String {
 }
 
 /// Mean of the recalls of the classes that have test images, from (label, predicted) of each.
-pub(super) fn balanced(images: impl Iterator<Item = (u32, u32)>) -> f64 {
+fn balanced(images: impl Iterator<Item = (u32, u32)>) -> f64 {
     let mut classes = BTreeMap::<u32, (u64, u64)>::new();
     for (label, predicted) in images {
         let (right, all) = classes.entry(label).or_default();

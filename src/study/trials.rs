@@ -15,7 +15,7 @@ use crate::registry::{BeginRun, Registry, RunGuard, SetDigests};
 use crate::seed::Stream;
 use crate::train::{
     BatchMix, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec, keep_weights_only, run_trial,
-    set_threads,
+    use_threads,
 };
 
 /// Threads that prepare batches beside the training: one keeps ahead of the step on every machine measured.
@@ -30,7 +30,7 @@ pub(super) fn run_all(
     context: &Context<'_>,
     registry: &Registry,
 ) -> Result<Outcome, StudyError> {
-    let threads = use_threads(plan);
+    let threads = use_threads(plan.classifier.threads);
     let session = Session { plan, data, options, context, registry, threads };
     let mut outcome = Outcome::default();
     let total = plan.study.seeds.len() * arms.len();
@@ -48,17 +48,6 @@ pub(super) fn run_all(
         }
     }
     Ok(outcome)
-}
-
-/// Sets the threads of LibTorch's operations, edits and training alike, and returns their number.
-pub(super) fn use_threads(plan: &Plan) -> u32 {
-    let threads = plan.classifier.threads.unwrap_or_else(available_threads);
-    set_threads(threads);
-    threads
-}
-
-fn available_threads() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
 }
 
 /// How a trial ended.

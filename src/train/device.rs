@@ -79,6 +79,15 @@ pub fn set_threads(threads: u32) {
     tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
 }
 
+/// Sets the threads that were asked for, or as many as there are cores, as [`set_threads`] does; returns their number.
+#[expect(clippy::must_use_candidate, reason = "called for its effect")]
+pub fn use_threads(asked: Option<u32>) -> u32 {
+    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let threads = asked.unwrap_or_else(cores);
+    set_threads(threads);
+    threads
+}
+
 /// LibTorch's rule for choosing kernels (`aten/src/ATen/native/DispatchStub.cpp`), which tch does not expose.
 fn cpu_capability() -> String {
     match std::env::var(CAPABILITY_OVERRIDE).as_deref() {

@@ -22,7 +22,7 @@ mod tests;
 
 pub use batches::{BatchMix, SampleTransform, SoftBatch, Unchanged};
 pub use checkpoint::{FILE_NAME as CHECKPOINT_FILE_NAME, WEIGHTS_FILE_NAME, keep_weights_only};
-pub use device::{Setup, resolve_device, set_threads};
+pub use device::{Setup, resolve_device, set_threads, use_threads};
 pub use error::TrainError;
 pub use preprocess::InputSize;
 pub use spec::TrialSpec;

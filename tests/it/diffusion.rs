@@ -8,7 +8,7 @@ use augtrial::diffusion::{
     from_tensor, inspect, sample, schedule, to_tensor, verify,
 };
 use augtrial::digest::Digest;
-use augtrial::plan::arm::{EditChecks, Fit, NullEditor, Precision, Scheduler};
+use augtrial::plan::arm::{EditChecks, Fit, Ip2p, NullEditor, Scheduler};
 use augtrial::seed::StudySeed;
 use image::{RgbImage, imageops};
 use serde::Deserialize;
@@ -165,19 +165,7 @@ fn runs_that_a_scheduler_does_not_have_are_refused_with_the_reason() {
 }
 
 fn settings() -> Settings {
-    Settings {
-        scheduler: Scheduler::EulerAncestral,
-        steps: 3,
-        guidance: Guidance { text: 7.5, image: 1.5, interval: None },
-        fit: Fit::Pad,
-        null: None,
-        checks: EditChecks::default(),
-        precision: Precision::Bundle,
-        feature_reuse: None,
-        batch: 8,
-        batch_memory_mb: 2048,
-        device: Device::Cpu,
-    }
+    Settings { steps: 3, ..Settings::new(&Ip2p::of_bundle(""), Device::Cpu) }
 }
 
 fn editor(settings: Settings) -> Editor {

@@ -7,7 +7,7 @@ use augtrial::diffusion::{
     Bundle, Conditions, EditRequest, Editor, Guidance, Networks, Noise, NoiseKey, Settings, sample, schedule, verify,
 };
 use augtrial::digest::Digest;
-use augtrial::plan::arm::{EditChecks, FeatureReuse, Fit, Precision, Scheduler};
+use augtrial::plan::arm::{EditChecks, FeatureReuse, Fit, Ip2p, Precision, Scheduler};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use tch::{Device, Kind, Tensor};
@@ -84,19 +84,8 @@ fn source() -> RgbImage {
 }
 
 fn settings() -> Settings {
-    Settings {
-        scheduler: Scheduler::EulerAncestral,
-        steps: 5,
-        guidance: Guidance { text: 7.5, image: 1.5, interval: None },
-        fit: Fit::Pad,
-        null: None,
-        checks: EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 },
-        precision: Precision::Bundle,
-        feature_reuse: None,
-        batch: 8,
-        batch_memory_mb: 2048,
-        device: Device::Cpu,
-    }
+    let checks = EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 };
+    Settings { steps: 5, checks, ..Settings::new(&Ip2p::of_bundle(""), Device::Cpu) }
 }
 
 fn reusing(every: u32) -> Settings {

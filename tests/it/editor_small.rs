@@ -6,7 +6,7 @@ use std::path::Path;
 use augtrial::data::render::{Background, Floor, Light, Material, Scene, Soil, Substance, render, scene};
 use augtrial::diffusion::{Bundle, EditRequest, Editor, Guidance, NoiseKey, Settings, verify};
 use augtrial::digest::Digest;
-use augtrial::plan::arm::{EditChecks, Fit, NullEditor, Precision, Scheduler};
+use augtrial::plan::arm::{EditChecks, Ip2p, NullEditor, Scheduler};
 use augtrial::seed::StudySeed;
 use image::RgbImage;
 use serde::Deserialize;
@@ -27,14 +27,8 @@ fn settings() -> Settings {
         scheduler: Scheduler::Euler,
         steps: 4,
         guidance: Guidance { text: 1.0, image: 1.0, interval: None },
-        fit: Fit::Pad,
-        null: None,
         checks: EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 },
-        precision: Precision::Bundle,
-        feature_reuse: None,
-        batch: 8,
-        batch_memory_mb: 2048,
-        device: Device::Cpu,
+        ..Settings::new(&Ip2p::of_bundle(""), Device::Cpu)
     }
 }
 

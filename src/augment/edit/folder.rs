@@ -15,7 +15,7 @@ use crate::data::cache::resized;
 use crate::data::decode;
 use crate::data::manifest::{EditRecord, Manifest};
 use crate::diagnostic::suggest;
-use crate::diffusion::{MissingReason as CheckReason, check};
+use crate::diffusion::check;
 use crate::digest::Digest;
 use crate::plan::arm::{EditChecks, FolderEdits, OnMissing};
 
@@ -136,12 +136,9 @@ impl FolderMaker {
             return Err(undecodable(format!("{} changed while it was read", edit.file.display())));
         }
         let image = decode::decode(&bytes, self.max_pixels).map_err(|error| undecodable(error.to_string()))?;
-        let rgb = resized(&image, planned.width_px, planned.height_px)
+        let image = resized(&image, planned.width_px, planned.height_px)
             .map_err(|error| undecodable(format!("cannot be resized: {error}")))?;
-        let image = image::RgbImage::from_raw(planned.width_px, planned.height_px, rgb)
-            .expect("the resizer fills the working size");
-        let change_levels =
-            check(&image, &planned.source_image(), &self.checks).map_err(|reason: CheckReason| missing(reason))?;
+        let change_levels = check(&image, &planned.source_image(), &self.checks).map_err(missing)?;
         Ok((image, change_levels))
     }
 }

@@ -43,18 +43,6 @@ impl Schedule for Ddim {
         sigma_of(self.alphas[step])
     }
 
-    fn initial_scale(&self) -> f32 {
-        1.0
-    }
-
-    fn draws(&self) -> usize {
-        0
-    }
-
-    fn scale_input(&self, _: usize, latents: &Tensor) -> Tensor {
-        latents.shallow_clone()
-    }
-
     fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let (alpha, next) = (self.alphas[step], self.alphas[step + 1]);
         // x0 = (x - sqrt(1 - a) e) / sqrt(a)

@@ -34,18 +34,6 @@ impl Schedule for DpmSolverPp2m {
         self.sigmas[step]
     }
 
-    fn initial_scale(&self) -> f32 {
-        1.0
-    }
-
-    fn draws(&self) -> usize {
-        0
-    }
-
-    fn scale_input(&self, _: usize, latents: &Tensor) -> Tensor {
-        latents.shallow_clone()
-    }
-
     fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let (from, to) = (Level::of(self.sigmas[step]), Level::of(self.sigmas[step + 1]));
         // x0 = (x - sigma_t e) / alpha_t

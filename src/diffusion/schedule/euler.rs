@@ -65,10 +65,6 @@ impl Schedule for Euler {
         self.0.initial_scale()
     }
 
-    fn draws(&self) -> usize {
-        0
-    }
-
     fn scale_input(&self, step: usize, latents: &Tensor) -> Tensor {
         self.0.scale_input(step, latents)
     }

@@ -47,17 +47,9 @@ impl Schedule for Lcm {
         sigma_of(self.alphas[step])
     }
 
-    fn initial_scale(&self) -> f32 {
-        1.0
-    }
-
     /// One a step but the last.
     fn draws(&self) -> usize {
         self.steps() - 1
-    }
-
-    fn scale_input(&self, _: usize, latents: &Tensor) -> Tensor {
-        latents.shallow_clone()
     }
 
     fn advance(

@@ -27,13 +27,20 @@ pub trait Schedule: Send {
     fn sigma(&self, step: usize) -> f32;
 
     /// What unit noise is multiplied with to become the first latents.
-    fn initial_scale(&self) -> f32;
+    fn initial_scale(&self) -> f32 {
+        1.0
+    }
 
     /// Standard normal draws of latents' size that [`Self::advance`] takes over the whole run.
-    fn draws(&self) -> usize;
+    fn draws(&self) -> usize {
+        0
+    }
 
-    /// The latents as the U-Net wants them at `step`.
-    fn scale_input(&self, step: usize, latents: &Tensor) -> Tensor;
+    /// The latents as the U-Net wants them at `step`: as they are, where they keep unit variance.
+    fn scale_input(&self, step: usize, latents: &Tensor) -> Tensor {
+        let _ = step;
+        latents.shallow_clone()
+    }
 
     /// What guidance combines: the U-Net's output itself, or something made of it.
     fn prediction(&self, step: usize, latents: &Tensor, output: &Tensor) -> Tensor {

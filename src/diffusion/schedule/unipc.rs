@@ -117,18 +117,6 @@ impl Schedule for UniPc {
         self.sigmas[step]
     }
 
-    fn initial_scale(&self) -> f32 {
-        1.0
-    }
-
-    fn draws(&self) -> usize {
-        0
-    }
-
-    fn scale_input(&self, _: usize, latents: &Tensor) -> Tensor {
-        latents.shallow_clone()
-    }
-
     fn advance(&mut self, step: usize, prediction: &Tensor, latents: &Tensor, _: &mut dyn FnMut() -> Tensor) -> Tensor {
         let here = Level::of(self.sigmas[step]);
         // x0 = (x - sigma_t e) / alpha_t
