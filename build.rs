@@ -1,4 +1,5 @@
-//! Hands the binaries the place of LibTorch, so that they run without `LD_LIBRARY_PATH`, and its version.
+//! Hands the binaries the place of LibTorch, so that they run without `LD_LIBRARY_PATH`, and its version; compiles the few
+//! lines of C++ that `tch` lacks.
 //!
 //! torch-sys declares `links = "tch"`, and so tells its *direct* dependents where LibTorch is.
 
@@ -6,6 +7,8 @@ use std::path::Path;
 
 /// Where LibTorch states its version, beside the library's folder.
 const VERSION_HEADER: &str = "../include/torch/headeronly/version.h";
+/// What `tch` lacks: autocast on the CPU, fused optimiser steps.
+const ATEN_SOURCE: &str = "src/train/aten.cpp";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -14,10 +17,24 @@ fn main() {
     };
     println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
     println!("cargo:rustc-env=AUGTRIAL_LIBTORCH_VERSION={}", libtorch_version(&Path::new(&lib).join(VERSION_HEADER)));
+    compile_aten(&Path::new(&lib).join("../include"));
     if Path::new(&lib).join("libtorch_cuda.so").exists() {
         // Nothing refers to libtorch_cuda by symbol, so the linker would drop it and CUDA would not be found.
         println!("cargo:rustc-link-arg=-Wl,--no-as-needed,-ltorch_cuda,-ltorch,--as-needed");
     }
+}
+
+/// Compiles the C++ side of `src/train/aten.rs` into a static library, which the crate is then linked with.
+fn compile_aten(include: &Path) {
+    println!("cargo:rerun-if-changed={ATEN_SOURCE}");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .warnings(false) // of LibTorch's headers
+        .opt_level(1)
+        .include(include)
+        .file(ATEN_SOURCE)
+        .compile("augtrial_aten");
 }
 
 /// `2.13.0` from the lines `#define TORCH_VERSION_MAJOR 2`, `..._MINOR 13`, `..._PATCH 0`.

@@ -75,6 +75,52 @@ pub struct TestResult {
     pub samples: u64,
 }
 
+/// What a trial cost, over all its attempts to be continued. Times are wall times.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    /// Waiting for batches that were not ready, and moving them to the device.
+    pub data_secs: f64,
+    pub forward_secs: f64,
+    pub backward_secs: f64,
+    pub optimizer_secs: f64,
+    /// Validation and test.
+    pub evaluation_secs: f64,
+    pub checkpoint_secs: f64,
+    /// Images that went through a training step, repetitions counted.
+    pub training_images: u64,
+    /// Images that were evaluated, repetitions counted.
+    pub evaluation_images: u64,
+    /// Largest resident memory of the process; none where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl Cost {
+    /// Seconds of the training steps, waiting for data included.
+    #[must_use]
+    pub fn training_secs(&self) -> f64 {
+        self.data_secs + self.forward_secs + self.backward_secs + self.optimizer_secs
+    }
+
+    /// Seconds of everything.
+    #[must_use]
+    pub fn total_secs(&self) -> f64 {
+        self.training_secs() + self.evaluation_secs + self.checkpoint_secs
+    }
+
+    /// Images that training steps got through in a second; none before the first.
+    #[must_use]
+    pub fn images_per_sec(&self) -> Option<f64> {
+        (self.training_secs() > 0.0).then(|| self.training_images as f64 / self.training_secs())
+    }
+
+    /// Images that were evaluated in a second; none before the first.
+    #[must_use]
+    pub fn evaluated_per_sec(&self) -> Option<f64> {
+        (self.evaluation_secs > 0.0).then(|| self.evaluation_images as f64 / self.evaluation_secs)
+    }
+}
+
 /// Something that happened in one run, in order. One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -95,6 +141,8 @@ pub enum RunEvent {
     TestOpened { at: String },
     /// The test split was evaluated.
     Tested { result: TestResult },
+    /// What the trial cost up to here.
+    Cost { cost: Cost },
     /// The attempt ended well.
     Finished { at: String, weights: Digest },
     /// The attempt ended for the stated reason, and is not to be resumed.

@@ -48,6 +48,7 @@ pub(super) fn points(run: RunId, created_ms: i64, events: &[RunEvent]) -> Result
             }
             RunEvent::Prepared { .. }
             | RunEvent::Checkpointed { .. }
+            | RunEvent::Cost { .. }
             | RunEvent::Finished { .. }
             | RunEvent::Failed { .. } => {}
         }

@@ -47,6 +47,17 @@ pub enum Device {
     Cuda(usize),
 }
 
+/// What a training step computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    Fp32,
+    /// Autocast: convolutions and matrix products in bf16, weights, statistics, loss and optimiser in f32. About twice as
+    /// fast where the CPU or GPU has bf16 units, slower where it has none.
+    Bf16,
+}
+
 /// The optimiser, after PyTorch's definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +186,8 @@ pub struct Classifier {
     #[serde(default)]
     #[schemars(with = "String", regex(pattern = r"^(auto|cpu|cuda(:\d+)?)$"))]
     pub device: Device,
+    #[serde(default)]
+    pub precision: Precision,
     /// Threads of one trial; all cores if absent. Results are bit-identical for equal thread counts only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RegistryError;
 use super::id::RunId;
 use crate::digest::Digest;
-use crate::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
+use crate::events::{Cost, EpochMetrics, Prediction, RunEvent, Split, TestResult};
 use crate::plan::arm::Role;
 use crate::plan::dataset::Protocol;
 
@@ -66,6 +66,7 @@ pub struct RunState {
     /// How often the test split was opened: 1, or more if a run was interrupted while it read it.
     pub test_openings: u32,
     pub test: Option<TestResult>,
+    pub cost: Option<Cost>,
     /// Times that the attempt was resumed.
     pub resumes: u32,
     /// Wall time of all recorded epochs, all parts.
@@ -112,6 +113,7 @@ impl RunState {
             }
             RunEvent::TestOpened { .. } => self.test_openings += 1,
             RunEvent::Tested { result } => self.test = Some(result.clone()),
+            RunEvent::Cost { cost } => self.cost = Some(cost.clone()),
             RunEvent::Finished { at, weights } => {
                 self.finished_at = Some(at.clone());
                 self.weights = Some(*weights);
@@ -128,7 +130,9 @@ pub(super) fn survives_resume(event: &RunEvent, epoch: u32) -> bool {
     match event {
         RunEvent::Epoch { metrics } => metrics.epoch <= epoch,
         RunEvent::Checkpointed { epoch: at } => *at <= epoch,
-        RunEvent::Selected { .. } | RunEvent::Tested { .. } | RunEvent::Finished { .. } => false,
+        RunEvent::Selected { .. } | RunEvent::Tested { .. } | RunEvent::Cost { .. } | RunEvent::Finished { .. } => {
+            false
+        }
         RunEvent::Started { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Prepared { .. }

@@ -17,7 +17,7 @@ use super::store::Registry;
 use super::summary::RunSummary;
 use super::table::{Cell, METRIC_DECIMALS, SECS_DECIMALS, Table};
 use crate::digest::Digest;
-use crate::events::{EpochMetrics, Split};
+use crate::events::{Cost, EpochMetrics, Split};
 
 const STUDIES: &str = "studies";
 
@@ -208,7 +208,10 @@ impl RunRecord {
     /// The record as titled tables for people: what it is, its curves, where it was made.
     #[must_use]
     pub fn tables(&self) -> Vec<(&'static str, Table)> {
-        vec![("run", self.facts()), ("epochs", self.curves()), ("environment", self.environment())]
+        let costs = self.state.cost.as_ref().map(|cost| ("cost", costs(cost)));
+        let tables = [("run", self.facts()), ("epochs", self.curves()), ("environment", self.environment())];
+        let [run, epochs, environment] = tables;
+        [Some(run), Some(epochs), costs, Some(environment)].into_iter().flatten().collect()
     }
 
     fn facts(&self) -> Table {
@@ -284,6 +287,32 @@ impl RunRecord {
         }
         table
     }
+}
+
+/// Where the time of a run went, each part with its share, and how fast it was.
+fn costs(cost: &Cost) -> Table {
+    let mut table = Table::new(&["part", "secs", "share"]);
+    let total = cost.total_secs();
+    let parts = [
+        ("waiting for data", cost.data_secs),
+        ("forward", cost.forward_secs),
+        ("backward", cost.backward_secs),
+        ("optimizer", cost.optimizer_secs),
+        ("evaluation", cost.evaluation_secs),
+        ("checkpoints", cost.checkpoint_secs),
+        ("total", total),
+    ];
+    for (part, secs) in parts {
+        let share = (total > 0.0).then(|| secs / total);
+        table.push(vec![part.into(), Cell::rounded(secs, SECS_DECIMALS), Cell::rounded(share, METRIC_DECIMALS)]);
+    }
+    let mut rate = |what: &str, value: Option<f64>| {
+        table.push(vec![what.into(), Cell::rounded(value, SECS_DECIMALS), Cell::Null]);
+    };
+    rate("training, images/s", cost.images_per_sec());
+    rate("evaluation, images/s", cost.evaluated_per_sec());
+    rate("peak memory, MB", cost.peak_memory_bytes.map(|bytes| bytes as f64 / 1e6));
+    table
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ use super::{StudyData, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::plan::arm::Arm;
-use crate::plan::classifier::{Architecture, Budget, Classifier, EpochRule, Optimizer, Schedule};
+use crate::plan::classifier::{Architecture, Budget, Classifier, EpochRule, Optimizer, Precision, Schedule};
 use crate::plan::dataset::Protocol;
 use crate::plan::transform::{Mix, Transform};
 use crate::seed::StudySeed;
 
 /// Raised whenever equal plans and seeds train to another result than before.
-const TRAINER_VERSION: u32 = 1;
+const TRAINER_VERSION: u32 = 2;
 
 /// The network's input, completed, and the digest of the weights it starts from.
 #[derive(Clone, Debug, Serialize)]
@@ -56,6 +56,7 @@ struct ClassifierKey<'a> {
     batch_size: u32,
     epoch_rule: EpochRule,
     label_smoothing: f64,
+    precision: Precision,
     input: ResolvedInput,
     optimizer: Optimizer,
     schedule: Schedule,
@@ -80,6 +81,7 @@ impl<'a> ArmKey<'a> {
             epoch_rule,
             label_smoothing,
             device: _,
+            precision,
             threads: _,
             input: _,
             optimizer,
@@ -103,6 +105,7 @@ impl<'a> ArmKey<'a> {
                 batch_size: *batch_size,
                 epoch_rule: *epoch_rule,
                 label_smoothing: *label_smoothing,
+                precision: *precision,
                 input: input.clone(),
                 optimizer: *optimizer,
                 schedule: *schedule,

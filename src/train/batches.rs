@@ -5,10 +5,9 @@
 
 use image::RgbImage;
 use rand::seq::SliceRandom as _;
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
-use super::preprocess::{Fit, InputSize, Preprocessor};
-use super::state::channels_last;
+use super::preprocess::{CHANNELS, Fit, InputSize, Preprocessor};
 use super::timetable::Timetable;
 use crate::data::samples::TrainingSet;
 use crate::digest::Digest;
@@ -72,18 +71,21 @@ impl HostBatch {
         self.pixels.len() / self.size.values()
     }
 
-    /// Images `[N, 3, H, W]`, channels-last, and targets: `[N]` i64 or `[N, classes]` f32, both on `device`.
+    /// The batch as tensors, still in main memory but ready to be moved to `device`. Made by the worker that made the batch.
     ///
     /// # Errors
     /// Whatever LibTorch reports, such as memory running out.
-    pub fn upload(&self, device: Device) -> Result<(Tensor, Tensor), TchError> {
-        let shape = [self.samples() as i64, 3, i64::from(self.size.height_px), i64::from(self.size.width_px)];
-        let images = Tensor::f_from_slice(&self.pixels)?.f_view(shape)?.f_to_device(device)?;
+    pub fn stage(&self, device: Device) -> Result<StagedBatch, TchError> {
+        let InputSize { width_px, height_px } = self.size;
+        let rows = [self.samples() as i64, i64::from(height_px), i64::from(width_px), CHANNELS as i64];
+        let images = Tensor::f_from_slice(&interleaved(&self.pixels, self.size))?.f_view(rows)?;
         let targets = match &self.targets {
             Targets::Labels(labels) => Tensor::f_from_slice(labels)?,
             Targets::Soft { shares, classes } => Tensor::f_from_slice(shares)?.f_view([-1, *classes as i64])?,
         };
-        Ok((channels_last(&images), targets.f_to_device(device)?))
+        // Page-locked memory is copied to a GPU while the host goes on.
+        let pinned = |tensor: Tensor| if device.is_cuda() { tensor.f_pin_memory(device) } else { Ok(tensor) };
+        Ok(StagedBatch { images: pinned(images)?, targets: pinned(targets)?, samples: self.samples() })
     }
 
     /// The class of each sample; of a mixed one the class of the largest share, of equals the first.
@@ -94,6 +96,41 @@ impl HostBatch {
             Targets::Soft { shares, classes } => shares.chunks_exact(*classes).map(first_of_largest).collect(),
         }
     }
+}
+
+/// A batch as tensors in main memory.
+#[derive(Debug)]
+pub struct StagedBatch {
+    /// `[N, H, W, 3]`, f32.
+    images: Tensor,
+    /// `[N]` i64, or `[N, classes]` f32 if mixed.
+    targets: Tensor,
+    pub samples: usize,
+}
+
+impl StagedBatch {
+    /// Images `[N, 3, H, W]`, channels-last, and targets, on `device`. On CUDA the copy runs beside the host.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports, such as memory running out.
+    pub fn upload(&self, device: Device) -> Result<(Tensor, Tensor), TchError> {
+        let moved = |tensor: &Tensor, kind| tensor.f_to_device_(device, kind, true, false);
+        let images = moved(&self.images, Kind::Float)?.f_permute([0, 3, 1, 2])?;
+        Ok((images, moved(&self.targets, self.targets.kind())?))
+    }
+}
+
+/// Planes `[N, 3, H, W]` as pixels `[N, H, W, 3]`: the order in memory of channels-last tensors.
+fn interleaved(planes: &[f32], size: InputSize) -> Vec<f32> {
+    let mut pixels = vec![0.0; planes.len()];
+    for (image, place) in planes.chunks_exact(size.values()).zip(pixels.chunks_exact_mut(size.values())) {
+        for (channel, plane) in image.chunks_exact(size.values() / CHANNELS).enumerate() {
+            for (value, pixel) in plane.iter().zip(place.chunks_exact_mut(CHANNELS)) {
+                pixel[channel] = *value;
+            }
+        }
+    }
+    pixels
 }
 
 /// Index of the largest value; of equals, the first.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::error::TrainError;
 use super::state::{HostState, HostTensor, NamedTensor, digest};
 use crate::digest::Digest;
-use crate::events::EpochMetrics;
+use crate::events::{Cost, EpochMetrics};
 
 /// Name of the file in a run's folder.
 pub const FILE_NAME: &str = "checkpoint.safetensors";
@@ -49,6 +49,8 @@ pub struct Progress {
     pub history: Vec<EpochMetrics>,
     /// The best epoch so far; absent under the rule `last`.
     pub best: Option<BestEpoch>,
+    /// What it took so far.
+    pub cost: Cost,
 }
 
 /// Training metrics of an unfinished epoch.

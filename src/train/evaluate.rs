@@ -2,13 +2,17 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::batches::{HostBatch, Targets, first_of_largest};
+use super::batches::{HostBatch, StagedBatch, Targets, first_of_largest};
 use super::error::TrainError;
 use super::prefetch::prefetch;
 use super::preprocess::{Fit, InputSize, Preprocessor};
-use super::resnet::{Mode, ResNet};
+use super::resnet::ResNet;
 use crate::data::samples::EvaluationSet;
 use crate::events::Prediction;
+use crate::plan::classifier::Precision;
+
+/// Images evaluated at once. A fixed number, so that no result depends on the batch size of training.
+const BATCH_SIZE: usize = 128;
 
 /// How evaluation images reach the network.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +20,7 @@ pub struct Evaluator {
     pub input: InputSize,
     /// See `Input::eval_resize_px`.
     pub eval_resize_px: Option<u32>,
-    pub batch_size: usize,
+    pub precision: Precision,
     pub classes: usize,
     pub workers: usize,
     pub device: Device,
@@ -65,16 +69,21 @@ impl Evaluator {
         let fit = self.fit(set)?;
         let samples = set.samples();
         let mut verdicts = Vec::with_capacity(samples.len());
-        let batches = samples.len().div_ceil(self.batch_size) as u64;
+        let network = network.folded(self.precision)?;
         prefetch(
-            0..batches,
+            0..samples.len().div_ceil(BATCH_SIZE) as u64,
             self.workers,
-            || self.assembler(set, fit),
-            |_, batch: HostBatch| -> Result<(), TrainError> {
-                let (images, _) = batch.upload(self.device)?;
-                let scores = tch::no_grad(|| network.forward(&images, Mode::Evaluate))?;
+            || {
+                let mut assemble = self.assembler(set, fit);
+                move |number| {
+                    let batch = assemble(number);
+                    (batch.labels(), batch.stage(self.device))
+                }
+            },
+            |_, (labels, batch): (Vec<usize>, Result<StagedBatch, TchError>)| -> Result<(), TrainError> {
+                let (images, _) = batch?.upload(self.device)?;
+                let scores = tch::no_grad(|| network.forward(&images))?;
                 let rows = host_rows(&scores)?;
-                let labels = batch.labels();
                 verdicts.extend(rows.chunks_exact(self.classes).zip(labels).map(|(row, label)| verdict(row, label)));
                 Ok(())
             },
@@ -87,12 +96,12 @@ impl Evaluator {
     }
 
     fn assembler<'a>(&self, set: &'a EvaluationSet, fit: Fit) -> impl FnMut(u64) -> HostBatch + Send + 'a {
-        let (input, batch_size) = (self.input, self.batch_size);
+        let input = self.input;
         let mut preprocessor = Preprocessor::new(fit);
         move |number| {
             let store = set.pixels();
             let stored = InputSize { width_px: store.width_px(), height_px: store.height_px() };
-            let samples = set.samples().chunks(batch_size).nth(number as usize).expect("a batch of the set");
+            let samples = set.samples().chunks(BATCH_SIZE).nth(number as usize).expect("a batch of the set");
             let mut pixels = vec![0.0; samples.len() * input.values()];
             for (sample, place) in samples.iter().zip(pixels.chunks_exact_mut(input.values())) {
                 preprocessor.write(stored, store.rgb(sample.pixels), place);

@@ -1,11 +1,15 @@
 //! Training one classifier on one training set with one seed: deterministic, resumable, observed.
 
+mod aten;
 mod batches;
 mod checkpoint;
+mod cost;
 mod device;
 mod error;
 mod evaluate;
+mod folded;
 mod init;
+mod metrics;
 mod optimiser;
 mod prefetch;
 mod preprocess;

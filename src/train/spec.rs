@@ -102,7 +102,7 @@ impl<'a> TrialSpec<'a> {
         Evaluator {
             input: self.input,
             eval_resize_px: self.classifier.input.eval_resize_px,
-            batch_size: self.classifier.batch_size as usize,
+            precision: self.classifier.precision,
             classes: self.classes,
             workers: self.workers,
             device,

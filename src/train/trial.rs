@@ -7,14 +7,17 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use tch::{Device, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, TchError, Tensor};
 
-use super::batches::{HostBatch, first_of_largest};
-use super::checkpoint::{BestEpoch, Checkpoint, Progress, RunningSums, Section};
+use super::aten::Bf16Region;
+use super::batches::StagedBatch;
+use super::checkpoint::{BestEpoch, Checkpoint, Progress, Section};
+use super::cost::{Meter, Part, forget_peak_memory, peak_memory_bytes};
 use super::device::resolve_device;
 use super::error::TrainError;
-use super::evaluate::{host_rows, predictions};
+use super::evaluate::{Evaluation, predictions};
 use super::init::initialise;
+use super::metrics::Pending;
 use super::optimiser::Optimiser;
 use super::prefetch::prefetch;
 use super::pretrained;
@@ -24,9 +27,10 @@ use super::spec::TrialSpec;
 use super::state::{HostState, NamedTensor, digest, to_host};
 use super::timetable::Timetable;
 use crate::clock::{Stopwatch, rfc3339};
+use crate::data::samples::EvaluationSet;
 use crate::digest::Digest;
-use crate::events::{EpochMetrics, Observer, Prediction, RunEvent, Split, StepProgress, TestResult};
-use crate::plan::classifier::EpochRule;
+use crate::events::{Cost, EpochMetrics, Observer, Prediction, RunEvent, Split, StepProgress, TestResult};
+use crate::plan::classifier::{EpochRule, Precision};
 
 /// PyTorch's default of `ignore_index`: no label is ignored.
 const NO_IGNORED_LABEL: i64 = -100;
@@ -48,7 +52,7 @@ pub struct TrialOutcome {
 /// Runs a trial, or the rest of it if `spec.folder` holds its checkpoint.
 ///
 /// Emits, in order: `Resumed` (only when continued), `Prepared`, per epoch `Epoch` (training), `Epoch` (validation) and
-/// `Checkpointed`, then `Selected`, `TestOpened` and `Tested`. `Started`, `Finished` and `Failed` are the caller's. Epochs
+/// `Checkpointed`, then `Selected`, `TestOpened`, `Tested` and `Cost`. `Started`, `Finished` and `Failed` are the caller's. Epochs
 /// that an earlier attempt reported beyond the epoch of `Resumed` are reported again, with equal values.
 ///
 /// # Errors
@@ -64,6 +68,7 @@ pub(super) fn run_with_layout(
     observer: &mut dyn Observer,
 ) -> Result<TrialOutcome, TrainError> {
     spec.check()?;
+    forget_peak_memory();
     let mut trial = Trial::new(spec, layout)?;
     trial.resume(observer)?;
     trial.announce(observer)?;
@@ -87,14 +92,11 @@ struct Trial<'a> {
     tensors: Vec<NamedTensor>,
     optimiser: Optimiser,
     progress: Progress,
+    /// What updates reported that is not in `progress` yet.
+    pending: Pending,
+    meter: Meter,
     /// The network after `progress.best`.
     best: HostState,
-}
-
-/// What one update reported.
-struct Step {
-    loss_nats: f64,
-    correct: u64,
 }
 
 impl<'a> Trial<'a> {
@@ -108,8 +110,18 @@ impl<'a> Trial<'a> {
             pretrained::load(path, &format!("{:?}", spec.classifier.architecture).to_lowercase(), &tensors)?;
         }
         let optimiser = Optimiser::new(spec.classifier.optimizer, &tensors);
-        let (progress, best) = (Progress::default(), HostState::new());
-        Ok(Self { spec, timetable: spec.timetable(), device, network, tensors, optimiser, progress, best })
+        Ok(Self {
+            spec,
+            timetable: spec.timetable(),
+            device,
+            network,
+            tensors,
+            optimiser,
+            progress: Progress::default(),
+            pending: Pending::default(),
+            meter: Meter::new(spec.clock),
+            best: HostState::new(),
+        })
     }
 
     /// Takes over the checkpoint in the trial's folder, if there is one.
@@ -138,30 +150,35 @@ impl<'a> Trial<'a> {
     /// The updates of one epoch that are not done yet.
     fn train(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let spec = self.spec;
-        let stopwatch = spec.clock.start();
+        let (stopwatch, device) = (spec.clock.start(), self.device);
         let before = self.progress.running;
+        let mut samples = 0;
         let batches = spec.batches();
         let updates = self.progress.updates..self.timetable.updates_of(epoch).end;
         let resumed_at = updates.start;
+        self.meter.restart();
         prefetch(
             updates,
             spec.workers,
-            || batches.assembler(),
-            |update, batch: HostBatch| {
+            || {
+                let mut assemble = batches.assembler();
+                move |update| assemble(update).stage(device)
+            },
+            |update, batch: Result<StagedBatch, TchError>| {
                 if spec.stop.load(Ordering::Relaxed) {
-                    return self.interrupt(resumed_at);
+                    return self.interrupt(epoch, resumed_at);
                 }
-                let step = self.step(epoch, update, &batch)?;
-                let running = &mut self.progress.running;
-                running.loss_nats += step.loss_nats * batch.samples() as f64;
-                running.correct += step.correct;
-                running.samples += batch.samples() as u64;
-                running.elapsed_secs = before.elapsed_secs + stopwatch.elapsed().as_secs_f64();
+                let batch = batch?;
+                self.step(epoch, update, &batch)?;
+                samples += batch.samples as u64;
+                self.progress.running.elapsed_secs = before.elapsed_secs + stopwatch.elapsed().as_secs_f64();
                 self.progress.updates = update + 1;
-                observer.progress(&self.step_progress(epoch, &before, stopwatch));
+                observer.progress(&self.step_progress(epoch, samples, stopwatch));
+                self.meter.restart();
                 Ok(())
             },
         )?;
+        self.collect(epoch)?;
         let sums = std::mem::take(&mut self.progress.running);
         let metrics = EpochMetrics {
             epoch: epoch + 1,
@@ -176,37 +193,56 @@ impl<'a> Trial<'a> {
         self.record(metrics, observer)
     }
 
-    /// One update of the weights.
-    fn step(&mut self, epoch: u32, update: u64, batch: &HostBatch) -> Result<Step, TrainError> {
+    /// One update of the weights. Nothing here waits for the device.
+    fn step(&mut self, epoch: u32, update: u64, batch: &StagedBatch) -> Result<(), TrainError> {
         let rate = self.rate(epoch, update);
         let (images, targets) = batch.upload(self.device)?;
-        self.optimiser.zero_gradients();
-        let scores = self.network.forward(&images, Mode::Train)?;
-        let loss = scores.f_cross_entropy_loss(
-            &targets,
-            None::<&Tensor>,
-            Reduction::Mean,
-            NO_IGNORED_LABEL,
-            self.spec.classifier.label_smoothing,
-        )?;
-        // The one point per update where the host waits for the device.
-        let loss_nats = loss.f_double_value(&[])?;
-        if !loss_nats.is_finite() {
-            return Err(self.diverged("the training loss", epoch, update));
-        }
-        loss.f_backward()?;
-        self.optimiser.step(update + 1, rate);
+        self.meter.read(&mut self.progress.cost, Part::Data);
 
-        let rows = host_rows(&scores)?;
-        let predicted = rows.chunks_exact(self.spec.classes).map(first_of_largest);
-        let correct = predicted.zip(batch.labels()).filter(|(predicted, label)| predicted == label).count();
-        Ok(Step { loss_nats, correct: correct as u64 })
+        let scores = self.scores(&images)?;
+        let smoothing = self.spec.classifier.label_smoothing;
+        let loss =
+            scores.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Mean, NO_IGNORED_LABEL, smoothing)?;
+        self.pending.push(update, batch.samples as u64, &loss, &scores, &targets)?;
+        self.meter.read(&mut self.progress.cost, Part::Forward);
+
+        self.optimiser.zero_gradients();
+        loss.f_backward()?;
+        self.meter.read(&mut self.progress.cost, Part::Backward);
+
+        self.optimiser.step(update + 1, rate)?;
+        self.meter.read(&mut self.progress.cost, Part::Optimizer);
+        self.progress.cost.training_images += batch.samples as u64;
+        Ok(())
+    }
+
+    /// Scores of a training batch, f32, in the classifier's precision.
+    fn scores(&self, images: &Tensor) -> Result<Tensor, TchError> {
+        let _region = match self.spec.classifier.precision {
+            Precision::Fp32 => None,
+            Precision::Bf16 => Some(Bf16Region::begin(self.device)?),
+        };
+        self.network.forward(images, Mode::Train)?.f_to_kind(Kind::Float)
+    }
+
+    /// Takes over what the updates reported: the one point of an epoch where the host waits for the device.
+    fn collect(&mut self, epoch: u32) -> Result<(), TrainError> {
+        let running = &mut self.progress.running;
+        let diverged = self.pending.drain(|report| {
+            running.loss_nats += report.loss_nats * report.samples as f64;
+            running.correct += report.correct;
+            running.samples += report.samples;
+        })?;
+        match diverged {
+            None => Ok(()),
+            Some(update) => Err(self.diverged("the training loss", epoch, update)),
+        }
     }
 
     /// Evaluates the validation split after an epoch and keeps the weights if they are the best so far.
     fn validate(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let stopwatch = self.spec.clock.start();
-        let evaluation = self.spec.evaluator(self.device).evaluate(&self.network, self.spec.validation)?;
+        let evaluation = self.evaluate(self.spec.validation)?;
         if !evaluation.loss_nats.is_finite() {
             return Err(self.diverged("the validation loss", epoch, self.progress.updates - 1));
         }
@@ -235,6 +271,14 @@ impl<'a> Trial<'a> {
         self.record(metrics, observer)
     }
 
+    fn evaluate(&mut self, set: &EvaluationSet) -> Result<Evaluation, TrainError> {
+        self.meter.restart();
+        let evaluation = self.spec.evaluator(self.device).evaluate(&self.network, set)?;
+        self.meter.read(&mut self.progress.cost, Part::Evaluation);
+        self.progress.cost.evaluation_images += set.samples().len() as u64;
+        Ok(evaluation)
+    }
+
     /// Applies the epoch rule and puts the selected weights into the network. Looks at nothing but validation.
     fn select(&mut self, observer: &mut dyn Observer) -> Result<u32, TrainError> {
         let epoch = match self.progress.best {
@@ -251,15 +295,17 @@ impl<'a> Trial<'a> {
     }
 
     /// Opens the test split and evaluates the selected weights on it.
-    fn test(self, selected_epoch: u32, observer: &mut dyn Observer) -> Result<TrialOutcome, TrainError> {
+    fn test(mut self, selected_epoch: u32, observer: &mut dyn Observer) -> Result<TrialOutcome, TrainError> {
         emit(observer, &RunEvent::TestOpened { at: rfc3339(self.spec.clock.now()) })?;
-        let evaluation = self.spec.evaluator(self.device).evaluate(&self.network, self.spec.test)?;
+        let evaluation = self.evaluate(self.spec.test)?;
         let test = TestResult {
             loss_nats: evaluation.loss_nats,
             top1: evaluation.top1,
             samples: evaluation.verdicts.len() as u64,
         };
         emit(observer, &RunEvent::Tested { result: test.clone() })?;
+        let cost = Cost { peak_memory_bytes: peak_memory_bytes(), ..self.progress.cost };
+        emit(observer, &RunEvent::Cost { cost })?;
         Ok(TrialOutcome {
             selected_epoch,
             test,
@@ -270,19 +316,23 @@ impl<'a> Trial<'a> {
     }
 
     /// Saves what is not saved yet and reports the interruption.
-    fn interrupt(&self, saved_updates: u64) -> Result<(), TrainError> {
+    fn interrupt(&mut self, epoch: u32, saved_updates: u64) -> Result<(), TrainError> {
+        self.collect(epoch)?;
         if self.progress.updates > saved_updates {
             self.save()?;
         }
         Err(TrainError::Interrupted { epochs: self.progress.epochs, updates: self.progress.updates })
     }
 
-    fn save(&self) -> Result<(), TrainError> {
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.meter.restart();
         let mut checkpoint = Checkpoint::new(self.progress.clone());
         checkpoint.insert(Section::Network, to_host(&self.tensors));
         checkpoint.insert(Section::Optimiser, to_host(&self.optimiser.named_tensors()));
         checkpoint.insert(Section::Best, self.best.clone());
-        checkpoint.save(self.spec.folder, self.spec.trial_key)
+        checkpoint.save(self.spec.folder, self.spec.trial_key)?;
+        self.meter.read(&mut self.progress.cost, Part::Checkpoint);
+        Ok(())
     }
 
     fn record(&mut self, metrics: EpochMetrics, observer: &mut dyn Observer) -> Result<(), TrainError> {
@@ -300,14 +350,13 @@ impl<'a> Trial<'a> {
         self.rate(epoch, self.timetable.updates_of(epoch).end - 1)
     }
 
-    fn step_progress(&self, epoch: u32, before: &RunningSums, stopwatch: Stopwatch) -> StepProgress {
-        let samples = (self.progress.running.samples - before.samples) as f64;
+    fn step_progress(&self, epoch: u32, samples: u64, stopwatch: Stopwatch) -> StepProgress {
         let elapsed_secs = stopwatch.elapsed().as_secs_f64();
         StepProgress {
             epoch: epoch + 1,
             updates: self.progress.updates,
             total_updates: self.timetable.total_updates(),
-            samples_per_sec: if elapsed_secs > 0.0 { samples / elapsed_secs } else { 0.0 },
+            samples_per_sec: if elapsed_secs > 0.0 { samples as f64 / elapsed_secs } else { 0.0 },
         }
     }
 

@@ -117,7 +117,7 @@ fn images_that_a_transform_resized_come_back_to_the_input_size() {
 fn an_upload_is_channels_last_and_keeps_every_value() {
     let set = set();
     let batch = batches(&set, &Unchanged, None).assembler()(1);
-    let (images, targets) = batch.upload(tch::Device::Cpu).unwrap();
+    let (images, targets) = batch.stage(tch::Device::Cpu).unwrap().upload(tch::Device::Cpu).unwrap();
     assert_eq!(images.size(), [4, 3, 40, 40]);
     assert_eq!(images.stride(), [4800, 1, 120, 3]);
     let values: Vec<f32> = Vec::try_from(images.contiguous().flatten(0, -1)).unwrap();

@@ -118,7 +118,7 @@ fn curve_is_pytorchs(name: &str, rule: Optimizer, label_smoothing: f64) {
             let ours = norm(&find(&tensors, parameter).grad());
             assert_near(&format!("gradient of {parameter} in step {step}"), &[ours], &[*theirs], F64_TOLERANCE);
         }
-        optimiser.step(step as u64 + 1, rule.learning_rate());
+        optimiser.step(step as u64 + 1, rule.learning_rate()).unwrap();
     }
     for (parameter, theirs) in expected.watched.iter().zip(&expected.weight_norms) {
         let ours = norm(&find(&tensors, parameter).detach());

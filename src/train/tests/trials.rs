@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::data::samples::{EvaluationSet, TrainingSet};
 use crate::digest::Digest;
 use crate::events::{EpochMetrics, Observer, RunEvent, Split, StepProgress};
-use crate::plan::classifier::{AdamW, Budget, Classifier, Constant, EpochRule, Optimizer, Schedule, Sgd};
+use crate::plan::classifier::{AdamW, Budget, Classifier, Constant, EpochRule, Optimizer, Precision, Schedule, Sgd};
 use crate::seed::StudySeed;
 use crate::train::batches::{BatchMix, SampleTransform, Unchanged};
 use crate::train::device::set_threads;
@@ -38,6 +38,7 @@ struct Case {
     mix: Option<&'static dyn BatchMix>,
     recipe: Digest,
     key: Digest,
+    clock: Clock,
 }
 
 impl Case {
@@ -53,6 +54,7 @@ impl Case {
             epoch_rule: EpochRule::BestValidation,
             label_smoothing: 0.0,
             device: crate::plan::classifier::Device::Cpu,
+            precision: Precision::Fp32,
             threads: None,
             input: crate::plan::classifier::Input::default(),
             optimizer: Optimizer::Sgd(sgd),
@@ -72,6 +74,7 @@ impl Case {
             mix: None,
             recipe: Digest::of_bytes(b"recipe"),
             key: Digest::of_bytes(b"key"),
+            clock: Clock::Fixed(chrono::DateTime::UNIX_EPOCH),
         }
     }
 
@@ -98,7 +101,7 @@ impl Case {
             trial_key: self.key,
             folder,
             workers: self.workers,
-            clock: Clock::Fixed(chrono::DateTime::UNIX_EPOCH),
+            clock: self.clock,
             stop,
         };
         run_with_layout(&spec, LAYOUT, observer)
@@ -156,10 +159,11 @@ fn a_trial_learns_what_can_be_learnt_and_reports_in_order() {
         RunEvent::Selected { .. } => 's',
         RunEvent::TestOpened { .. } => 'o',
         RunEvent::Tested { .. } => 'r',
+        RunEvent::Cost { .. } => '$',
         _ => '?',
     };
     let order: String = events.iter().map(kind).collect();
-    assert_eq!(order, format!("p{}sor", "tvc".repeat(12)));
+    assert_eq!(order, format!("p{}sor$", "tvc".repeat(12)));
     let reported: Vec<&EpochMetrics> =
         events.iter().filter_map(|e| if let RunEvent::Epoch { metrics } = e { Some(metrics) } else { None }).collect();
     assert_eq!(reported, outcome.history.iter().collect::<Vec<_>>());
@@ -191,6 +195,32 @@ fn equal_seeds_give_equal_bits_whatever_the_number_of_workers() {
     for workers in [1, 3] {
         assert_eq!(Case { workers, ..Case::new(Budget::Epochs(2)) }.outcome(), outcome, "{workers} workers");
     }
+}
+
+#[test]
+fn bf16_learns_and_repeats_to_the_bit_and_is_another_computation() {
+    let mut case = Case::new(Budget::Epochs(12));
+    case.classifier.precision = Precision::Bf16;
+    let outcome = case.outcome();
+    assert!(outcome.test.top1 >= 0.75, "chance is 0.25: {:?}", outcome.test);
+    assert_eq!(case.outcome(), outcome);
+    case.classifier.precision = Precision::Fp32;
+    assert_ne!(case.outcome().weights, outcome.weights);
+}
+
+#[test]
+fn a_trial_reports_what_it_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = Log::default();
+    let case = Case { clock: Clock::System, ..Case::new(Budget::Epochs(2)) };
+    case.run_in(folder.path(), &AtomicBool::new(false), &mut log).unwrap();
+    let Some(RunEvent::Cost { cost }) = log.events.last() else { panic!("the cost is the last event") };
+    // 22 images twice; validation of 12 twice, test of 8 once.
+    assert_eq!((cost.training_images, cost.evaluation_images), (44, 32));
+    let parts = [cost.data_secs, cost.forward_secs, cost.backward_secs, cost.optimizer_secs, cost.evaluation_secs];
+    assert!(parts.iter().all(|&secs| secs > 0.0) && cost.checkpoint_secs > 0.0, "{cost:?}");
+    assert!(cost.images_per_sec().unwrap() > 0.0);
+    assert_eq!(cost.peak_memory_bytes.is_some(), cfg!(target_os = "linux"));
 }
 
 #[test]
