@@ -118,7 +118,8 @@ fn trials(preview: &Preview) -> Result<(), CliError> {
 
 fn costs(preview: &Preview) -> Result<(), CliError> {
     let basis = match preview.time_basis {
-        TimeBasis::PastRuns(runs) => format!("from {runs} past runs of this study"),
+        TimeBasis::Same(runs) => format!("from {runs} past runs of this kind on this machine"),
+        TimeBasis::Similar(runs) => format!("from {runs} past runs on this machine, scaled by the input's area"),
         TimeBasis::Operations => "from the network's operations, within a factor of a few".to_owned(),
     };
     line(format_args!("training left: about {} ({basis})", human_duration(preview.time)))?;

@@ -26,7 +26,7 @@ pub use error::RegistryError;
 pub(crate) use files::replace_file;
 pub use id::{ParseRunIdError, RunId};
 pub use lookup::{Classified, FoundStudy};
-pub use provenance::{ExperimentSource, GitState, Making, Provenance};
+pub use provenance::{ExperimentSource, GitState, Making, Provenance, host_name as this_host};
 pub use record::{Done, Header, RECORD_FORMAT, RunState, SetDigests, Status};
 pub use recorder::RunGuard;
 pub use store::{BeginRun, Registry};

@@ -149,7 +149,9 @@ fn first_line(file: &str, program: &str, arguments: &[&str]) -> String {
     }
 }
 
-fn host_name() -> String {
+/// Name of this machine, as runs record it.
+#[must_use]
+pub fn host_name() -> String {
     first_line("/proc/sys/kernel/hostname", "hostname", &[])
 }
 

@@ -1,10 +1,14 @@
 //! How long a study may take, and how much disk: from past runs on this registry where there are any.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::events::RunEvent;
 use crate::plan::Plan;
-use crate::plan::classifier::{Architecture, Budget};
-use crate::registry::{Filter, Registry, RegistryError, StatusKind};
+use crate::plan::classifier::{Architecture, Budget, Classifier, Precision};
+use crate::registry::{Filter, Registry, RegistryError, StatusKind, this_host};
 
 /// Multiply-adds of one forward pass of a 224 x 224 image, in 1e9 (He et al. 2016, table 1).
 fn forward_gmacs(architecture: Architecture) -> f64 {
@@ -24,11 +28,16 @@ const GFLOPS_PER_THREAD: f64 = 75.0;
 /// Size of a photo-like PNG against its raw pixels.
 const PNG_SHARE: f64 = 0.75;
 
+/// Past runs that are looked at, the newest.
+const RUNS_LOOKED_AT: usize = 200;
+
 /// Where an estimate comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Basis {
-    /// Finished runs of the same study, so many.
-    PastRuns(usize),
+    /// So many finished runs on this machine of the same network, precision, threads, input and batch size.
+    Same(usize),
+    /// So many finished runs on this machine of the same network, precision and threads, scaled by the input's area.
+    Similar(usize),
     /// The network's operations and a typical rate: right within a factor of a few.
     Operations,
 }
@@ -58,38 +67,97 @@ pub(super) fn work(plan: &Plan, images: u64, originals: u64) -> Work {
     }
 }
 
-/// Seconds that `samples` of training may take.
+/// Time that one process may take for `samples` of training on `threads`, with evaluation and checkpoints.
 pub(super) fn training_time(
     plan: &Plan,
     registry: &Registry,
     samples: u64,
     (width_px, height_px): (u32, u32),
+    threads: u32,
 ) -> Result<(Duration, Basis), RegistryError> {
-    let filter = Filter {
-        study: Some(plan.study.name.clone()),
-        status: Some(StatusKind::Finished),
-        limit: Some(20),
-        ..Filter::default()
-    };
-    let past = registry.list(&filter)?;
-    let mut seen = (0.0, 0.0);
-    for run in &past {
-        let events = registry.events(run.run)?;
-        for event in events {
-            if let crate::events::RunEvent::Epoch { metrics } = event {
-                let trained = if metrics.split == crate::events::Split::Train { metrics.samples as f64 } else { 0.0 };
-                seen = (seen.0 + trained, seen.1 + metrics.elapsed_secs);
-            }
+    let kind = Kind::of(plan, threads);
+    let asked = f64::from(width_px) * f64::from(height_px);
+    let past = past_rates(registry, &this_host(), &kind)?;
+    let same: Vec<&Rate> = past.iter().filter(|rate| rate.input == (width_px, height_px, kind.batch_size)).collect();
+    let (secs_per_px, basis) = match (mean(&same), mean(&past.iter().collect::<Vec<_>>())) {
+        (Some(rate), _) => (rate, Basis::Same(same.len())),
+        (None, Some(rate)) => (rate, Basis::Similar(past.len())),
+        (None, None) => {
+            let macs = forward_gmacs(plan.classifier.architecture) / (224.0 * 224.0);
+            let operations = macs * OPERATIONS_PER_MAC * PASSES_PER_STEP;
+            (operations / (GFLOPS_PER_THREAD * f64::from(threads)), Basis::Operations)
         }
+    };
+    Ok((Duration::from_secs_f64(samples as f64 * asked * secs_per_px), basis))
+}
+
+/// What decides how fast a machine trains, but for the input's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Kind {
+    architecture: Architecture,
+    precision: Precision,
+    batch_size: u32,
+    threads: u32,
+}
+
+impl Kind {
+    fn of(plan: &Plan, threads: u32) -> Self {
+        let Classifier { architecture, precision, batch_size, .. } = plan.classifier;
+        Self { architecture, precision, batch_size, threads }
     }
-    if seen.0 > 0.0 && seen.1 > 0.0 {
-        return Ok((Duration::from_secs_f64(samples as f64 * seen.1 / seen.0), Basis::PastRuns(past.len())));
+
+    /// Whether rates of one, scaled by the area of the input, tell of the other.
+    fn is_like(self, other: Self) -> bool {
+        Self { batch_size: other.batch_size, ..self } == other
     }
-    let area = f64::from(width_px) * f64::from(height_px) / (224.0 * 224.0);
-    let operations = forward_gmacs(plan.classifier.architecture) * OPERATIONS_PER_MAC * PASSES_PER_STEP * area;
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    let threads = f64::from(plan.classifier.threads.unwrap_or(cores).min(cores));
-    Ok((Duration::from_secs_f64(samples as f64 * operations / (GFLOPS_PER_THREAD * threads)), Basis::Operations))
+}
+
+/// How long a run took for a pixel of a training image.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    /// Width, height and batch size.
+    input: (u32, u32, u32),
+    secs: f64,
+    pixels: f64,
+}
+
+fn mean(rates: &[&Rate]) -> Option<f64> {
+    let sum = |of: fn(&Rate) -> f64| rates.iter().map(|rate| of(rate)).sum::<f64>();
+    let pixels = sum(|rate| rate.pixels);
+    (pixels > 0.0).then(|| sum(|rate| rate.secs) / pixels)
+}
+
+/// Rates of the newest finished runs on this machine that are like `kind`.
+fn past_rates(registry: &Registry, host: &str, kind: &Kind) -> Result<Vec<Rate>, RegistryError> {
+    let finished = Filter { status: Some(StatusKind::Finished), limit: Some(RUNS_LOOKED_AT), ..Filter::default() };
+    let mut plans = BTreeMap::new();
+    let mut rates = Vec::new();
+    for run in registry.list(&finished)?.iter().filter(|run| run.host == host) {
+        let plan = match plans.entry(run.plan) {
+            Entry::Occupied(known) => known.into_mut(),
+            // A plan that this program no longer understands tells nothing.
+            Entry::Vacant(new) => {
+                let toml = registry.plan_toml(&run.plan)?.unwrap_or_default();
+                new.insert(Plan::parse(&run.study, &toml, PathBuf::new(), &[]).ok())
+            }
+        };
+        let Some(plan) = plan else { continue };
+        let kind_of_run = Kind::of(plan, registry.provenance(run.run)?.threads);
+        let cost = registry.events(run.run)?.into_iter().find_map(|event| match event {
+            RunEvent::Cost { cost } => Some(cost),
+            _ => None,
+        });
+        let Some(cost) = cost.filter(|_| kind_of_run.is_like(*kind)) else { continue };
+        let (width_px, height_px) = input_px(plan);
+        let pixels = cost.training_images as f64 * f64::from(width_px) * f64::from(height_px);
+        rates.push(Rate { input: (width_px, height_px, kind_of_run.batch_size), secs: cost.total_secs(), pixels });
+    }
+    Ok(rates)
+}
+
+fn input_px(plan: &Plan) -> (u32, u32) {
+    let input = plan.classifier.input;
+    (input.width_px.unwrap_or(plan.ingest.width_px), input.height_px.unwrap_or(plan.ingest.height_px))
 }
 
 /// Bytes of decoded pixels of `images`, and of the PNG files of those that are derived.

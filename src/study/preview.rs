@@ -107,7 +107,9 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
     }
     trials.sort_by_key(|trial| plan.study.seeds.iter().position(|&seed| seed == trial.seed));
     let size = (input.width_px, input.height_px);
-    let (time, time_basis) = estimate::training_time(plan, &registry, samples_left, size)?;
+    let threads =
+        plan.classifier.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
+    let (time, time_basis) = estimate::training_time(plan, &registry, samples_left, size, threads)?;
     let derived: u64 = arms.iter().flat_map(|arm| &arm.sets).map(|set| set.images).sum();
     Ok(Preview {
         classes: ClassTable::new(&data.manifest, &plan.ingest.declared),

@@ -37,10 +37,18 @@ fn a_study_runs_to_its_report_and_a_second_run_repeats_nothing() {
 
     let plan = lab.run(&["plan", "experiment.toml"]);
     assert!(plan.contains("made before") && plan.contains("has finished"), "{plan}");
+    assert!(plan.contains("from 4 past runs of this kind on this machine"), "{plan}");
+    let larger = lab.run(&["plan", "experiment.toml", "--set", "ingest.width_px=48"]);
+    assert!(larger.contains("from 4 past runs on this machine, scaled by the input's area"), "{larger}");
+    let otherwise = lab.run(&["plan", "experiment.toml", "--set", "classifier.precision=\"bf16\""]);
+    assert!(otherwise.contains("from the network's operations"), "{otherwise}");
     let predictions: usize =
         lab.run(&["export", "predictions", "p.csv"]).split_whitespace().find_map(|word| word.parse().ok()).unwrap();
     assert_eq!(std::fs::read_to_string(lab.path("p.csv")).unwrap().lines().count(), predictions + 1);
-    lab.run(&["runs", "show", "latest"]);
+    let shown = lab.run(&["runs", "show", "latest"]);
+    for row in ["waiting for data", "forward", "backward", "optimizer", "evaluation", "images/s", "peak memory"] {
+        assert!(shown.contains(row), "{row} is in\n{shown}");
+    }
     lab.run(&["export", "epochs", "epochs.parquet"]);
     lab.run(&["runs", "reindex"]);
     assert_eq!(recorded(&lab), before.0, "the index is rebuilt from the folders");
