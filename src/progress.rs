@@ -1,7 +1,11 @@
 //! How far long work is: bars with rate and time left on a terminal, plain lines elsewhere, nothing when quiet.
 //!
-//! Everything goes to standard error; standard output carries results only.
+//! Everything goes to standard error; standard output carries results only. What a process does for another is relayed to
+//! that other's view.
 
+mod relay;
+
+use std::borrow::Cow;
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +14,10 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::{Clock, Stopwatch};
+
+pub use relay::{Mirror, Shown};
+
+use relay::Relay;
 
 /// Plain lines of one stage are at least this far apart.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -23,15 +31,18 @@ enum View {
     Bars(MultiProgress),
     Lines,
     Quiet,
+    Relay(Relay),
 }
 
 /// One long piece of work, shown until it is dropped.
 pub struct Stage<'a> {
     progress: &'a Progress,
     name: String,
-    unit: &'static str,
+    unit: Cow<'static, str>,
     total: AtomicU64,
     bar: Option<ProgressBar>,
+    /// Names the stage to another process.
+    relayed: u64,
     lines: Mutex<Lines>,
     watch: Stopwatch,
 }
@@ -59,9 +70,16 @@ impl Progress {
         Self { kind: View::Quiet }
     }
 
+    /// Hands everything to `send`, for the view of another process.
+    #[must_use]
+    pub fn relayed(send: impl Fn(Shown) + Send + Sync + 'static) -> Self {
+        Self { kind: View::Relay(Relay::new(send)) }
+    }
+
     /// One line that stays.
     pub fn note(&self, line: &str) {
         match &self.kind {
+            View::Relay(relay) => relay.note(line),
             View::Bars(bars) => drop(bars.println(line)),
             View::Lines => eprintln!("{line}"),
             View::Quiet => {}
@@ -69,8 +87,8 @@ impl Progress {
     }
 
     /// Starts a stage of `total` pieces of work (0: not known yet), each a `unit` (plural, e.g. `images`).
-    pub fn stage(&self, name: impl Into<String>, total: u64, unit: &'static str) -> Stage<'_> {
-        let name = name.into();
+    pub fn stage(&self, name: impl Into<String>, total: u64, unit: impl Into<Cow<'static, str>>) -> Stage<'_> {
+        let (name, unit) = (name.into(), unit.into());
         let bar = match &self.kind {
             View::Bars(bars) => {
                 let bar = bars.add(ProgressBar::new(total));
@@ -81,10 +99,12 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(200));
                 Some(bar)
             }
-            View::Lines | View::Quiet => None,
+            View::Lines | View::Quiet | View::Relay(_) => None,
         };
+        let relayed = if let View::Relay(relay) = &self.kind { relay.new_stage() } else { 0 };
         let lines = Mutex::new(Lines { last: None, done: 0 });
-        Stage { progress: self, name, unit, total: AtomicU64::new(total), bar, lines, watch: Clock::System.start() }
+        let (total, watch) = (AtomicU64::new(total), Clock::System.start());
+        Stage { progress: self, name, unit, total, bar, relayed, lines, watch }
     }
 }
 
@@ -96,8 +116,11 @@ impl Stage<'_> {
             if !message.is_empty() {
                 bar.set_message(message.to_owned());
             }
-        } else if matches!(self.progress.kind, View::Lines) {
-            self.line(done, message);
+        }
+        match &self.progress.kind {
+            View::Lines => self.line(done, message),
+            View::Relay(relay) => self.relay(relay, done, message),
+            View::Bars(_) | View::Quiet => {}
         }
     }
 
@@ -139,6 +162,9 @@ impl Drop for Stage<'_> {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        if let View::Relay(relay) = &self.progress.kind {
+            relay.over(self.relayed);
         }
     }
 }

@@ -43,6 +43,10 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Run a study to its report. Interrupted, it continues where it stopped.
     Run(RunArgs),
+    /// Work for a `run` of several jobs, which writes to this process and reads from it.
+    #[cfg(feature = "torch")]
+    #[command(hide = true)]
+    Worker,
     /// Look into the registry.
     Runs(RunsArgs),
     /// Hand what is recorded to other tools: tables, MLflow, TensorBoard.
@@ -122,6 +126,10 @@ pub(super) struct PlanArgs {
     /// Only these arms.
     #[arg(long = "arm", value_name = "NAME")]
     pub(super) arms: Vec<String>,
+    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
+    /// is run by this process, on all cores unless `classifier.threads` says otherwise.
+    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) jobs: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +139,10 @@ pub(super) struct RunArgs {
     /// Only these arms.
     #[arg(long = "arm", value_name = "NAME")]
     pub(super) arms: Vec<String>,
+    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
+    /// is run by this process, on all cores unless `classifier.threads` says otherwise.
+    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) jobs: Option<u32>,
     /// What to do with attempts that were interrupted.
     #[arg(long, value_enum, default_value_t, num_args = 0..=1, default_missing_value = "auto", value_name = "WHEN")]
     pub(super) resume: Resume,

@@ -8,9 +8,8 @@ use crate::data::render::RenderError;
 use crate::export::ExportError;
 use crate::plan::PlanError;
 use crate::registry::RegistryError;
-use crate::report::ReportError;
 use crate::serve::ServeError;
-use crate::study::StudyError;
+use crate::study::{Fault, StudyError};
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
@@ -87,25 +86,11 @@ impl CliError {
 }
 
 fn study_code(error: &StudyError) -> u8 {
-    match error {
-        StudyError::Plan(_) | StudyError::UnknownArm { .. } | StudyError::Arm { .. } | StudyError::NotRun { .. } => {
-            EXPERIMENT
-        }
-        StudyError::Render(_)
-        | StudyError::Ingest(_)
-        | StudyError::Split(_)
-        | StudyError::Store { .. }
-        | StudyError::Cache(_)
-        | StudyError::Set { .. }
-        | StudyError::Mix { .. }
-        | StudyError::Read { .. } => DATA,
-        #[cfg(feature = "torch")]
-        StudyError::Editor { .. } | StudyError::Edits { .. } => DATA,
-        StudyError::Registry(_) => REGISTRY,
-        StudyError::Interrupted => TRIALS,
-        StudyError::Report(ReportError::NoReport { .. }) => DATA,
-        StudyError::Report(_) => INTERNAL,
-        #[cfg(feature = "torch")]
-        StudyError::Train(_) => INTERNAL,
+    match error.fault() {
+        Fault::Experiment => EXPERIMENT,
+        Fault::Data => DATA,
+        Fault::Registry => REGISTRY,
+        Fault::Interrupted => TRIALS,
+        Fault::Internal => INTERNAL,
     }
 }

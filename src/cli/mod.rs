@@ -26,6 +26,8 @@ mod session;
 mod shell;
 mod study_name;
 mod table;
+#[cfg(feature = "torch")]
+mod worker;
 
 pub use args::Cli;
 pub use error::CliError;
@@ -44,6 +46,8 @@ impl Cli {
             Command::Check(args) => check::check(&args),
             Command::Plan(args) => plan::plan(&args, &global),
             Command::Run(args) => run::run(&args, &global),
+            #[cfg(feature = "torch")]
+            Command::Worker => worker::worker(),
             Command::Runs(args) => runs::runs(args, &global),
             Command::Export(args) => export::export(&args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),

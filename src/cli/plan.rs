@@ -10,11 +10,11 @@ use crate::plan::arm::Role;
 use crate::plan::dataset::Protocol;
 use crate::progress::{human_bytes, human_duration};
 use crate::stats::{pairs_to_reach, smallest_reachable_p};
-use crate::study::{Options, Preview, TimeBasis, TrialStatus, preview};
+use crate::study::{Choice, Crew, Options, Preview, TimeBasis, TrialStatus, preview};
 
 pub(super) fn plan(args: &PlanArgs, global: &Global) -> Result<(), CliError> {
     let session = Session::open(&args.experiment, global)?;
-    show(&session, &Options { arms: args.arms.clone(), ..Options::default() })
+    show(&session, &Options { arms: args.arms.clone(), jobs: args.jobs, ..Options::default() })
 }
 
 /// Prints what a run with these options would do.
@@ -123,6 +123,9 @@ fn costs(preview: &Preview) -> Result<(), CliError> {
         TimeBasis::Operations => "from the network's operations, within a factor of a few".to_owned(),
     };
     line(format_args!("training left: about {} ({basis})", human_duration(preview.time)))?;
+    let Choice { crew: Crew { jobs, threads }, why, warning } = &preview.choice;
+    line(format_args!("jobs: {jobs} at once, {threads} thread(s) each ({why})"))?;
+    warning.iter().try_for_each(line)?;
     line(format_args!("disk for sets and decoded pixels: about {}", human_bytes(preview.disk_bytes)))
 }
 

@@ -4,6 +4,8 @@ use super::CliError;
 use super::args::{Global, Resume, RunArgs};
 use super::session::Session;
 use crate::study::Options;
+#[cfg(feature = "torch")]
+use crate::study::WorkerProgram;
 
 #[cfg(feature = "torch")]
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
@@ -15,6 +17,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
         return super::plan::show(&session, &options);
     }
     super::environment::prepare()?;
+    let options = Options { worker: Some(worker()?), ..options };
     session.stop_on_signals()?;
     let outcome = crate::study::run(&session.plan, &options, &session.context())?;
     for (arm, seed, reason) in &outcome.failed {
@@ -35,6 +38,13 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
     Err(CliError::TrialsFailed { failed: outcome.failed.len(), planned })
 }
 
+/// This program again, as a worker.
+#[cfg(feature = "torch")]
+fn worker() -> Result<WorkerProgram, CliError> {
+    let path = std::env::current_exe().map_err(|source| CliError::System { action: "find this program", source })?;
+    Ok(WorkerProgram { path, arguments: vec!["worker".into()] })
+}
+
 /// Without LibTorch, a study can be planned but not run.
 #[cfg(not(feature = "torch"))]
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
@@ -46,5 +56,11 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
 }
 
 fn options(args: &RunArgs) -> Options {
-    Options { arms: args.arms.clone(), never_resume: args.resume == Resume::Never, retry_failed: args.retry_failed }
+    Options {
+        arms: args.arms.clone(),
+        never_resume: args.resume == Resume::Never,
+        retry_failed: args.retry_failed,
+        jobs: args.jobs,
+        worker: None,
+    }
 }

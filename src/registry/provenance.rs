@@ -24,6 +24,9 @@ pub struct Provenance {
     pub logical_cores: u32,
     /// Threads that one trial uses.
     pub threads: u32,
+    /// Trials that ran at once, at most; absent in older records. Decides no result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u32>,
     pub device: String,
     /// Switches that decide whether equal inputs give equal results.
     pub determinism: BTreeMap<String, String>,
@@ -57,6 +60,7 @@ pub struct ExperimentSource {
 pub struct Making {
     pub backend: BTreeMap<String, String>,
     pub threads: u32,
+    pub jobs: Option<u32>,
     pub device: String,
     pub determinism: BTreeMap<String, String>,
     pub command_line: Vec<String>,
@@ -70,7 +74,7 @@ impl Provenance {
     /// What the machine does not tell is `unknown`; nothing here fails.
     #[must_use]
     pub fn collect(making: Making, work_dir: &Path) -> Self {
-        let Making { backend, threads, device, determinism, command_line, experiment, overrides } = making;
+        let Making { backend, threads, jobs, device, determinism, command_line, experiment, overrides } = making;
         Self {
             augtrial_version: env!("CARGO_PKG_VERSION").to_owned(),
             git: GitState::of(work_dir),
@@ -81,6 +85,7 @@ impl Provenance {
             instruction_set: instruction_set().to_owned(),
             logical_cores: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u32),
             threads,
+            jobs,
             device,
             determinism,
             command_line,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::data::Division;
 use super::key::{self, ResolvedInput};
 use super::sets::{ArmSets, MadeSet, Sets};
-use super::{Options, StudyData, StudyError};
+use super::{StudyData, StudyError};
 use crate::data::audit::LeakAudit;
 use crate::data::manifest::LeftOut;
 use crate::data::pixels::PixelStore;
@@ -34,16 +34,11 @@ pub(super) struct ReadyArm<'a> {
     pub(super) audits: Vec<LeakAudit>,
 }
 
-/// Assembles the wanted arms, in the order of the plan.
-pub(super) fn assemble<'a>(
-    plan: &'a Plan,
-    data: &'a StudyData,
-    sets: &Sets,
-    options: &Options,
-) -> Result<Vec<ReadyArm<'a>>, StudyError> {
+/// Assembles the arms whose sets are made, in their order.
+pub(super) fn assemble<'a>(plan: &'a Plan, data: &'a StudyData, sets: &Sets) -> Result<Vec<ReadyArm<'a>>, StudyError> {
     let input = key::resolve_input(plan)?;
-    let wanted = plan.arms.iter().filter(|arm| options.wants(arm));
-    wanted.zip(&sets.arms).map(|(arm, made)| ready(plan, data, sets, arm, made, &input)).collect()
+    let arm = |made: &ArmSets| plan.arms.iter().find(|arm| arm.name == made.arm).expect("sets are of the plan's arms");
+    sets.arms.iter().map(|made| ready(plan, data, sets, arm(made), made, &input)).collect()
 }
 
 fn ready<'a>(
@@ -54,7 +49,6 @@ fn ready<'a>(
     made: &ArmSets,
     input: &ResolvedInput,
 ) -> Result<ReadyArm<'a>, StudyError> {
-    debug_assert_eq!(arm.name, made.arm, "sets are in the order of the arms");
     let (pixels, index, derived) = gather(plan, data, sets, made);
     let (training, validation, test) = match &data.division {
         Division::BySource(partition) => {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::StudyError;
+use super::{StudyError, WorkerProgram};
 use crate::clock::Clock;
 use crate::diagnostic::suggest;
 use crate::plan::Plan;
@@ -42,6 +42,10 @@ pub struct Options {
     pub never_resume: bool,
     /// Try failed trials once more.
     pub retry_failed: bool,
+    /// Trials at once; chosen by the plan and the machine if absent.
+    pub jobs: Option<u32>,
+    /// What workers run; without it, this process does everything itself.
+    pub worker: Option<WorkerProgram>,
 }
 
 impl Context<'_> {

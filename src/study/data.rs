@@ -36,16 +36,25 @@ impl StudyData {
     /// # Errors
     /// Whatever rendering, reading or dividing gives.
     pub fn read(plan: &Plan, context: &Context<'_>) -> Result<Self, StudyError> {
-        let source = match (&plan.dataset, Source::from_plan(plan)) {
-            (Dataset::Synthetic(synthetic), _) => rendered(*synthetic, context)?,
-            (_, Some(source)) => source,
-            (_, None) => unreachable!("only a synthetic data set has no source"),
-        };
+        let source = source(plan, context)?;
         context.check_stop()?;
         let stage = context.progress.stage("read images", 0, "images");
         let manifest = ingest(&source, &plan.ingest, &|done, total| stage.set_of(done, total, ""))?;
         drop(stage);
         context.check_stop()?;
+        Self::divide(plan, source, manifest)
+    }
+
+    /// The data set of a plan as another process has read it.
+    ///
+    /// # Errors
+    /// Whatever rendering or dividing gives.
+    #[cfg(feature = "torch")]
+    pub(super) fn as_read(plan: &Plan, manifest: Manifest, context: &Context<'_>) -> Result<Self, StudyError> {
+        Self::divide(plan, source(plan, context)?, manifest)
+    }
+
+    fn divide(plan: &Plan, source: Source, manifest: Manifest) -> Result<Self, StudyError> {
         let division = match AsPublished::from_protocol(plan.study.protocol) {
             Some(consent) => Division::AsPublished(consent, Shares::of(plan.split, &manifest)?),
             None => Division::BySource(Partition::new(&manifest, plan.split, plan.study.seed)?),
@@ -82,6 +91,15 @@ impl StudyData {
             counts[image.class as usize] += 1;
         }
         counts
+    }
+}
+
+/// Where the images are, rendered first if they are synthetic.
+fn source(plan: &Plan, context: &Context<'_>) -> Result<Source, StudyError> {
+    match (&plan.dataset, Source::from_plan(plan)) {
+        (Dataset::Synthetic(synthetic), _) => rendered(*synthetic, context),
+        (_, Some(source)) => Ok(source),
+        (_, None) => unreachable!("only a synthetic data set has no source"),
     }
 }
 

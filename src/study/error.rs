@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::augment::store::StoreError;
 use crate::data::cache::CacheError;
 use crate::data::ingest::IngestError;
@@ -56,4 +58,52 @@ pub enum StudyError {
     #[cfg(feature = "torch")]
     #[error("cannot set up training")]
     Train(#[from] crate::train::TrainError),
+    #[error("cannot start a worker process")]
+    StartWorker(#[source] io::Error),
+    /// What a worker process met, with its causes.
+    #[error("{problem}")]
+    Worker { problem: String, fault: Fault },
+}
+
+/// Where to look for the cause of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The experiment file, or the arguments.
+    Experiment,
+    /// The data set, or files that the experiment names.
+    Data,
+    /// The registry.
+    Registry,
+    /// Nowhere: it was asked to stop.
+    Interrupted,
+    /// The program, or the machine.
+    Internal,
+}
+
+impl StudyError {
+    /// Where to look for the cause.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Plan(_) | Self::UnknownArm { .. } | Self::Arm { .. } | Self::NotRun { .. } => Fault::Experiment,
+            Self::Render(_)
+            | Self::Ingest(_)
+            | Self::Split(_)
+            | Self::Store { .. }
+            | Self::Cache(_)
+            | Self::Set { .. }
+            | Self::Mix { .. }
+            | Self::Read { .. }
+            | Self::Report(ReportError::NoReport { .. }) => Fault::Data,
+            #[cfg(feature = "torch")]
+            Self::Editor { .. } | Self::Edits { .. } => Fault::Data,
+            Self::Registry(_) => Fault::Registry,
+            Self::Interrupted => Fault::Interrupted,
+            Self::Report(_) | Self::StartWorker(_) => Fault::Internal,
+            #[cfg(feature = "torch")]
+            Self::Train(_) => Fault::Internal,
+            Self::Worker { fault, .. } => *fault,
+        }
+    }
 }

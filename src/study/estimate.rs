@@ -67,6 +67,13 @@ pub(super) fn work(plan: &Plan, images: u64, originals: u64) -> Work {
     }
 }
 
+/// Multiply-adds of one update of a plan whose network sees `width_px` x `height_px`, in 1e9.
+pub(super) fn step_gmacs(plan: &Plan, (width_px, height_px): (u32, u32)) -> f64 {
+    let area = f64::from(width_px) * f64::from(height_px) / (224.0 * 224.0);
+    let classifier = &plan.classifier;
+    forward_gmacs(classifier.architecture) * PASSES_PER_STEP * area * f64::from(classifier.batch_size)
+}
+
 /// Time that one process may take for `samples` of training on `threads`, with evaluation and checkpoints.
 pub(super) fn training_time(
     plan: &Plan,

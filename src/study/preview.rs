@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::data::Division;
 use super::estimate::{self, Basis};
+use super::jobs::{self, Choice, Crew, Left};
 use super::key::{self, ArmKey};
 use super::sets::{self, Step};
 use super::{Context, Options, StudyData, StudyError};
@@ -27,6 +28,8 @@ pub struct Preview {
     pub time_basis: Basis,
     /// Bytes of everything that would be made, cached or not.
     pub disk_bytes: u64,
+    /// How many trials would run at once, on how many threads each.
+    pub choice: Choice,
 }
 
 /// One arm before it is run.
@@ -107,9 +110,14 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
     }
     trials.sort_by_key(|trial| plan.study.seeds.iter().position(|&seed| seed == trial.seed));
     let size = (input.width_px, input.height_px);
-    let threads =
-        plan.classifier.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
-    let (time, time_basis) = estimate::training_time(plan, &registry, samples_left, size, threads)?;
+    let to_run = |trial: &&TrialPreview| matches!(trial.status, TrialStatus::New | TrialStatus::Resumable(_));
+    let unmade =
+        |arm: &&Arm| arms.iter().any(|shown| shown.name == arm.name && shown.sets.iter().any(|set| !set.cached));
+    let left = Left { trials: trials.iter().filter(to_run).count(), arms: plan.arms.iter().filter(unmade).collect() };
+    let choice = jobs::choose(plan, size, options.jobs, jobs::Machine::here(plan.classifier.device), &left);
+    let Crew { jobs, threads } = choice.crew;
+    let (one_process, time_basis) = estimate::training_time(plan, &registry, samples_left, size, threads)?;
+    let time = one_process / jobs;
     let derived: u64 = arms.iter().flat_map(|arm| &arm.sets).map(|set| set.images).sum();
     Ok(Preview {
         classes: ClassTable::new(&data.manifest, &plan.ingest.declared),
@@ -118,6 +126,7 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
         trials,
         time,
         time_basis,
+        choice,
         disk_bytes: estimate::disk_bytes(plan, data.manifest.images.len() as u64, derived),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::jobs::Crew;
 use super::{Context, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
@@ -28,7 +29,7 @@ pub fn training_setup() -> Vec<[String; 2]> {
 }
 
 /// What can be told of this process and machine. Call it after the number of threads was set.
-pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Result<Provenance, StudyError> {
+pub(super) fn collect(plan: &Plan, crew: Crew, context: &Context<'_>) -> Result<Provenance, StudyError> {
     let setup = Setup::of(plan.classifier.device)?;
     let experiment = context.experiment.map(|path| {
         let read = |source| StudyError::Read { path: path.to_owned(), source };
@@ -41,7 +42,8 @@ pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Resul
             ("libtorch".to_owned(), setup.libtorch),
             ("cpu_capability".to_owned(), setup.cpu_capability),
         ]),
-        threads,
+        threads: crew.threads,
+        jobs: Some(crew.jobs),
         device: setup.device,
         determinism: BTreeMap::from([
             ("bit_identical".to_owned(), setup.bit_identical.to_string()),

@@ -164,6 +164,7 @@ fn facts(plan: &Plan, sheet: &StudySheet, run: Option<&Recorded>) -> Vec<Fact> {
         instruction_set,
         logical_cores,
         threads,
+        jobs: _,
         device,
         determinism,
         command_line,

@@ -18,7 +18,7 @@ use crate::plan::arm::{Arm, OfflineStep};
 pub(super) struct Sets {
     /// In the order of the manifest.
     pub(super) originals: Arc<PixelBlock>,
-    /// Per arm that is to be run, in the order of the plan.
+    /// Of arms whose sets are made, in the order of the plan.
     pub(super) arms: Vec<ArmSets>,
 }
 
@@ -38,36 +38,45 @@ pub(super) struct MadeSet {
 }
 
 /// Makes what is missing of the sets of every wanted arm.
-pub(super) fn materialise(
-    plan: &Plan,
-    data: &StudyData,
-    options: &Options,
-    context: &Context<'_>,
-) -> Result<Sets, StudyError> {
-    let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
-    let originals = Arc::new(decode("decode images", &pictures, plan, context)?);
-    let positions = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
-    let pool = Pool { plan, data, originals: &originals, positions };
+pub(super) fn materialise(pool: &Pool<'_>, options: &Options, context: &Context<'_>) -> Result<Sets, StudyError> {
     let mut arms = Vec::new();
-    for arm in plan.arms.iter().filter(|arm| options.wants(arm)) {
-        let steps = steps(plan, data, arm).collect::<Result<Vec<_>, _>>()?;
-        let sets = steps.iter().map(|step| pool.made(arm, step, context)).collect::<Result<_, _>>()?;
-        arms.push(ArmSets { arm: arm.name.clone(), sets });
+    for arm in pool.plan.arms.iter().filter(|arm| options.wants(arm)) {
+        arms.push(pool.sets_of(arm, context)?);
         context.check_stop()?;
     }
-    Ok(Sets { originals, arms })
+    Ok(pool.with(arms))
 }
 
 /// What the derived images of a study are made from.
-struct Pool<'a> {
+pub(super) struct Pool<'a> {
     plan: &'a Plan,
     data: &'a StudyData,
-    originals: &'a PixelBlock,
+    originals: Arc<PixelBlock>,
     /// Of every image among the originals.
     positions: BTreeMap<Digest, usize>,
 }
 
-impl Pool<'_> {
+impl<'a> Pool<'a> {
+    /// Decodes the originals, unless they are decoded.
+    pub(super) fn open(plan: &'a Plan, data: &'a StudyData, context: &Context<'_>) -> Result<Self, StudyError> {
+        let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
+        let originals = Arc::new(decode("decode images", &pictures, plan, context)?);
+        let positions = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
+        Ok(Self { plan, data, originals, positions })
+    }
+
+    /// The sets of one arm, made if they are not there.
+    pub(super) fn sets_of(&self, arm: &Arm, context: &Context<'_>) -> Result<ArmSets, StudyError> {
+        let steps = steps(self.plan, self.data, arm).collect::<Result<Vec<_>, _>>()?;
+        let sets = steps.iter().map(|step| self.made(arm, step, context)).collect::<Result<_, _>>()?;
+        Ok(ArmSets { arm: arm.name.clone(), sets })
+    }
+
+    /// These arms' sets with the originals.
+    pub(super) fn with(&self, arms: Vec<ArmSets>) -> Sets {
+        Sets { originals: Arc::clone(&self.originals), arms }
+    }
+
     fn made(&self, arm: &Arm, step: &Step<'_>, context: &Context<'_>) -> Result<MadeSet, StudyError> {
         let sources = sources(self.data, |image| self.originals.rgb(self.positions[&image]));
         let request = step.request(self.plan, &sources);

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::arms::ReadyArm;
+use super::jobs::Crew;
 use super::{Context, Options, Outcome, StudyData, StudyError, provenance};
 use crate::augment::{Augmenter as _, Batch, Mixer, Pipeline};
 use crate::clock::rfc3339;
@@ -11,83 +14,111 @@ use crate::digest::Digest;
 use crate::events::{Fanout, Observer, RunEvent, Split, StepProgress};
 use crate::plan::{Plan, Trial};
 use crate::progress::{Progress, Stage};
-use crate::registry::{BeginRun, Registry, RunGuard, SetDigests};
+use crate::registry::{BeginRun, Registry, RunGuard, RunId, SetDigests, Status};
 use crate::seed::Stream;
 use crate::train::{
     BatchMix, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec, keep_weights_only, run_trial,
-    use_threads,
 };
 
 /// Threads that prepare batches beside the training: one keeps ahead of the step on every machine measured.
 const LOADER_WORKERS: usize = 1;
 
-/// Runs what is missing of every trial.
-pub(super) fn run_all(
-    plan: &Plan,
-    data: &StudyData,
-    arms: &[ReadyArm<'_>],
-    options: &Options,
-    context: &Context<'_>,
-    registry: &Registry,
-) -> Result<Outcome, StudyError> {
-    let threads = use_threads(plan.classifier.threads);
-    let session = Session { plan, data, options, context, registry, threads };
+/// Runs what is missing of every trial, in this process.
+pub(super) fn run_all(session: &Session<'_>, arms: &[ReadyArm<'_>]) -> Result<Outcome, StudyError> {
+    let seeds = &session.plan.study.seeds;
     let mut outcome = Outcome::default();
-    let total = plan.study.seeds.len() * arms.len();
+    let total = seeds.len() * arms.len();
     let mut position = 0;
-    for &seed in &plan.study.seeds {
+    for &seed in seeds {
         for ready in arms {
-            context.check_stop()?;
+            session.context.check_stop()?;
             position += 1;
-            let label = format!("trial {position}/{total}: {}, seed {seed}", ready.arm.name);
-            match session.trial(ready, seed, &label)? {
-                Ended::Finished => outcome.finished += 1,
-                Ended::Reused => outcome.reused += 1,
-                Ended::Failed(reason) => outcome.failed.push((ready.arm.name.clone(), seed, reason)),
-            }
+            let label = label(position, total, &ready.arm.name, seed);
+            outcome.count(&ready.arm.name, seed, session.trial(ready, seed, &label)?);
         }
     }
     Ok(outcome)
 }
 
+/// What a trial is called where its progress is shown; `position` counts from 1.
+pub(super) fn label(position: usize, total: usize, arm: &str, seed: u64) -> String {
+    format!("trial {position}/{total}: {arm}, seed {seed}")
+}
+
 /// How a trial ended.
-enum Ended {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Ended {
     Finished,
     /// It had a result before.
     Reused,
     Failed(String),
 }
 
+impl Outcome {
+    pub(super) fn count(&mut self, arm: &str, seed: u64, ended: Ended) {
+        match ended {
+            Ended::Finished => self.finished += 1,
+            Ended::Reused => self.reused += 1,
+            Ended::Failed(reason) => self.failed.push((arm.to_owned(), seed, reason)),
+        }
+    }
+}
+
 /// What all trials of one run share.
-struct Session<'a> {
-    plan: &'a Plan,
-    data: &'a StudyData,
-    options: &'a Options,
-    context: &'a Context<'a>,
-    registry: &'a Registry,
-    threads: u32,
+pub(super) struct Session<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) data: &'a StudyData,
+    pub(super) options: &'a Options,
+    pub(super) context: &'a Context<'a>,
+    pub(super) registry: &'a Registry,
+    pub(super) crew: Crew,
+}
+
+/// How the trial of this key ended, if there is nothing to do for it.
+pub(super) fn settled(registry: &Registry, key: &Digest, options: &Options) -> Result<Option<Ended>, StudyError> {
+    match standing(registry, key, options)? {
+        Standing::Settled(ended) => Ok(Some(ended)),
+        Standing::Resumable(_) | Standing::New => Ok(None),
+    }
+}
+
+/// Where a trial stands before it is run.
+enum Standing {
+    Settled(Ended),
+    Resumable(RunId),
+    New,
+}
+
+fn standing(registry: &Registry, key: &Digest, options: &Options) -> Result<Standing, StudyError> {
+    let state = registry.trial_state(key)?;
+    let settled = if state.counted.is_some() {
+        Ended::Reused
+    } else if let Some(run) = state.running {
+        Ended::Failed(format!("run {run} of another process is at it"))
+    } else if let Some(failed) = state.failed.last().filter(|_| !options.retry_failed) {
+        let reason = match &failed.status {
+            Status::Failed { reason } => reason.as_str(),
+            _ => "failed",
+        };
+        Ended::Failed(format!("{reason} (run {}; --retry-failed tries again)", failed.run))
+    } else {
+        return Ok(state.resumable.filter(|_| !options.never_resume).map_or(Standing::New, Standing::Resumable));
+    };
+    Ok(Standing::Settled(settled))
 }
 
 impl Session<'_> {
-    fn trial(&self, ready: &ReadyArm<'_>, seed: u64, label: &str) -> Result<Ended, StudyError> {
+    /// Runs one trial, or what is left of it; `label` names it where progress is shown.
+    ///
+    /// # Errors
+    /// [`StudyError::Interrupted`], and whatever keeps the record from being written.
+    pub(super) fn trial(&self, ready: &ReadyArm<'_>, seed: u64, label: &str) -> Result<Ended, StudyError> {
         let key = ready.key.trial(seed);
-        let state = self.registry.trial_state(&key)?;
-        if state.counted.is_some() {
-            return Ok(Ended::Reused);
-        }
-        if let Some(run) = state.running {
-            return Ok(Ended::Failed(format!("run {run} of another process is at it")));
-        }
-        if let Some(failed) = state.failed.last().filter(|_| !self.options.retry_failed) {
-            let reason = match &failed.status {
-                crate::registry::Status::Failed { reason } => reason.as_str(),
-                _ => "failed",
-            };
-            return Ok(Ended::Failed(format!("{reason} (run {}; --retry-failed tries again)", failed.run)));
-        }
-        let guard = match state.resumable.filter(|_| !self.options.never_resume) {
-            Some(run) => self.registry.resume(run)?,
-            None => self.begin(ready, seed, key)?,
+        let guard = match standing(self.registry, &key, self.options)? {
+            Standing::Settled(ended) => return Ok(ended),
+            Standing::Resumable(run) => self.registry.resume(run)?,
+            Standing::New => self.begin(ready, seed, key)?,
         };
         self.attempt(guard, ready, seed, key, label)
     }
@@ -100,7 +131,7 @@ impl Session<'_> {
             validation: ready.evaluation(Split::Validation).digest(),
             test: ready.evaluation(Split::Test).digest(),
         };
-        let provenance = provenance::collect(self.plan, self.threads, self.context)?;
+        let provenance = provenance::collect(self.plan, self.crew, self.context)?;
         let trial = Trial { arm: ready.arm, seed };
         let mut guard = self.registry.begin(&BeginRun { plan: self.plan, trial, trial_key, sets, provenance })?;
         guard.record(&RunEvent::Started { at: rfc3339(self.context.clock.now()) })?;
@@ -182,7 +213,7 @@ impl Session<'_> {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -73,6 +73,8 @@ impl Lab {
         let mut command = Command::new(env!("CARGO_BIN_EXE_augtrial"));
         command.current_dir(self.folder.path()).args(arguments);
         command.env_remove("AUGTRIAL_RUNS").env_remove("AUGTRIAL_REPORTS");
+        // Trials this small are over before workers have started.
+        command.env("AUGTRIAL_JOBS", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

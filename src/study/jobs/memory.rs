@@ -1,0 +1,57 @@
+//! How much memory one worker needs, estimated from above so that a machine is not overcommitted.
+//!
+//! A trial: the process; the network's state (weights, optimiser, weights of the best epoch) in training, once more when a
+//! checkpoint is gathered and once more when it is written; gradients; and the layers' outputs that the backward pass needs,
+//! in proportion to batch times pixels. Measured against it (peak resident MB of one trial, SGD with momentum): ResNet18 at
+//! 32x32 batch 8: 618, estimated 628; 64x48 batch 16: 638, 653; 128x96 batch 32: 731, 868; 224x224 batch 16: 970, 1124;
+//! ResNet50 at 128x96 batch 32: 1617, 2295. Decoded pixels are mapped files, shared by all workers, and not counted.
+
+use crate::plan::Plan;
+use crate::plan::arm::{Arm, Edit};
+use crate::plan::classifier::{Architecture, EpochRule, Optimizer};
+
+/// A process with LibTorch loaded that has not begun.
+const PROCESS_BYTES: u64 = 150_000_000;
+const BYTES_PER_VALUE: u64 = 4;
+
+/// Parameters of torchvision's networks with 1000 classes (its documentation of `resnet18`, `resnet34`, `resnet50`).
+fn parameters(architecture: Architecture) -> u64 {
+    match architecture {
+        Architecture::Resnet18 => 11_689_512,
+        Architecture::Resnet34 => 21_797_672,
+        Architecture::Resnet50 => 25_557_032,
+    }
+}
+
+/// Bytes of all layers' outputs per pixel of the input, in fp32: torchsummary's "forward/backward pass size" at 224 x 224
+/// (62.79, 96.29 and 286.56 MiB), of which the forward half is kept.
+fn output_bytes_per_pixel(architecture: Architecture) -> u64 {
+    match architecture {
+        Architecture::Resnet18 => 656,
+        Architecture::Resnet34 => 1006,
+        Architecture::Resnet50 => 2994,
+    }
+}
+
+/// Bytes of one trial at work, whose input is `width_px` x `height_px`.
+pub(super) fn of_trial(plan: &Plan, (width_px, height_px): (u32, u32)) -> u64 {
+    let classifier = &plan.classifier;
+    let moments = match classifier.optimizer {
+        Optimizer::Sgd(sgd) => u64::from(sgd.momentum > 0.0),
+        Optimizer::Adamw(_) => 2,
+    };
+    let best = u64::from(classifier.epoch_rule == EpochRule::BestValidation);
+    let states = 3 * (1 + moments + best) + 1;
+    let pixels = u64::from(classifier.batch_size) * u64::from(width_px) * u64::from(height_px);
+    PROCESS_BYTES
+        + states * parameters(classifier.architecture) * BYTES_PER_VALUE
+        + pixels * output_bytes_per_pixel(classifier.architecture)
+}
+
+/// Bytes of an editor at work: its weights, as large as the bundle's files, and what the plan allows it beside them.
+pub(super) fn of_editor(plan: &Plan, arm: &Arm) -> u64 {
+    let Some(Edit::Ip2p(ip2p)) = &arm.edit else { return PROCESS_BYTES };
+    let files = std::fs::read_dir(plan.resolve_path(&ip2p.bundle)).into_iter().flatten().flatten();
+    let weights: u64 = files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+    PROCESS_BYTES + weights + u64::from(ip2p.batch_memory_mb) * 1_000_000
+}
