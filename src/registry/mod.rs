@@ -20,6 +20,8 @@ mod summary;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod writers;
 
 pub use diff::{Difference, MetricPair, RunDiff};
 pub use error::RegistryError;

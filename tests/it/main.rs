@@ -13,6 +13,8 @@ mod edits;
 mod experiments;
 #[cfg(feature = "torch")]
 mod interruption;
+#[cfg(feature = "torch")]
+mod jobs;
 mod lab;
 mod large;
 mod misuse;

@@ -21,7 +21,7 @@ impl Machine {
     }
 }
 
-/// `MemAvailable` of the kernel (proc_meminfo(5)): free memory and what it would give back of its caches.
+/// `MemAvailable` of the kernel (`proc_meminfo(5)`): free memory and what it would give back of its caches.
 fn available_bytes(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -30,7 +30,7 @@ fn available_bytes(meminfo: &str) -> Option<u64> {
 
 #[cfg(feature = "torch")]
 fn is_gpu(device: Device) -> bool {
-    crate::train::resolve_device(device).is_ok_and(|device| device.is_cuda())
+    crate::train::resolve_device(device).is_ok_and(tch::Device::is_cuda)
 }
 
 #[cfg(not(feature = "torch"))]

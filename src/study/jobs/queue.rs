@@ -233,9 +233,12 @@ mod tests {
         queue.ended(3, Ended::Finished);
         assert!(queue.is_done());
         let ends: Vec<_> = queue.into_ends().map(|(_, ended)| ended).collect();
-        let failed = |part: &str| move |ended: &Ended| matches!(ended, Ended::Failed(why) if why.contains(part));
-        assert_eq!(ends.iter().filter(|end| failed("its images were not made")(end)).count(), 2);
-        assert_eq!(ends.iter().filter(|end| failed("continues the trial")(end)).count(), 1);
+        let failed = |part: &str| {
+            let for_it = |ended: &&Ended| matches!(ended, Ended::Failed(why) if why.contains(part));
+            ends.iter().filter(for_it).count()
+        };
+        assert_eq!(failed("its images were not made"), 2);
+        assert_eq!(failed("continues the trial"), 1);
     }
 
     #[test]
