@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::memory;
 use crate::plan::Plan;
 use crate::plan::arm::Arm;
+use crate::plan::classifier::Precision;
 use crate::progress::human_bytes;
 use crate::study::estimate::step_gmacs;
 
@@ -87,12 +88,21 @@ fn threads(plan: &Plan, size: (u32, u32), asked: Option<u32>, machine: Machine) 
         (None, None) if machine.gpu => (cores, "trials on a GPU follow one another".to_owned()),
         (None, None) => {
             let gmacs = step_gmacs(plan, size);
-            let useful = (gmacs / GMACS_PER_THREAD).floor().clamp(1.0, f64::from(cores)) as u32;
+            let enough = GMACS_PER_THREAD * speed(plan.classifier.precision);
+            let useful = (gmacs / enough).floor().clamp(1.0, f64::from(cores)) as u32;
             // Threads that divide the cores leave none of them idle.
             let threads = (useful..=cores).find(|threads| cores.is_multiple_of(*threads)).unwrap_or(cores);
             let keeps = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
             (threads, format!("a training step of {gmacs:.1} billion multiply-adds keeps {keeps} busy"))
         }
+    }
+}
+
+/// How many times as fast as in fp32 a multiply-add is: the faster a step, the more of it is waiting.
+fn speed(precision: Precision) -> f64 {
+    match precision {
+        Precision::Fp32 => 1.0,
+        Precision::Bf16 => 2.0,
     }
 }
 
@@ -126,6 +136,7 @@ mod tests {
         assert_eq!(crew(&large, (128, 96), None, machine(2, 24), 9), (1, 2));
         assert_eq!(crew(&large, (128, 96), None, machine(8, 24), 9), (4, 2));
         assert_eq!(crew(&large, (224, 224), None, machine(8, 24), 9), (1, 8));
+        assert_eq!(crew(&plan(32, "precision = \"bf16\""), (128, 96), None, machine(8, 24), 9), (8, 1), "faster steps");
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub fn run(
     let mut lead = Lead { session, agenda, pool, queue: Queue::new(agenda), team, ready: Vec::new(), crashes: 0 };
     lead.begin()?;
     let led = lead.lead();
-    lead.send_home();
-    led?;
+    let home = lead.send_home();
+    led.and(home)?;
     let Lead { queue, .. } = lead;
     if !queue.is_done() {
         return Err(StudyError::Interrupted);
@@ -99,16 +99,22 @@ impl Lead<'_> {
         Ok(())
     }
 
-    /// Lets everybody end, and hears them out: a trial may end well yet.
-    fn send_home(&mut self) {
+    /// Lets everybody end, and hears them out: a trial may end well yet, and a checkpoint may fail to be written.
+    fn send_home(&mut self) -> Result<(), StudyError> {
         self.team.dismiss();
+        let mut heard = Ok(());
         while !self.team.is_empty() {
-            if let Some(Event::Answer(Answer::TrialEnded(ended), Some(Job::Trial(trial)))) =
-                self.team.next_event(PATIENCE)
-            {
-                self.queue.ended(trial, ended);
+            match self.team.next_event(PATIENCE) {
+                Some(Event::Answer(Answer::TrialEnded(ended), Some(Job::Trial(trial)))) => {
+                    self.queue.ended(trial, ended);
+                }
+                Some(Event::Answer(Answer::Broken { problem, fault }, _)) => {
+                    heard = Err(StudyError::Worker { problem, fault });
+                }
+                _ => {}
             }
         }
+        heard
     }
 
     fn hand_out(&mut self) -> Result<(), StudyError> {

@@ -169,5 +169,9 @@ fn described(status: ExitStatus) -> String {
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return format!("ended by signal {signal}");
     }
-    status.code().map_or_else(|| "ended".to_owned(), |code| format!("ended with code {code}"))
+    match status.code() {
+        // It was told to stop, by somebody else than its leader.
+        Some(0) | None => "stopped".to_owned(),
+        Some(code) => format!("ended with code {code}"),
+    }
 }
