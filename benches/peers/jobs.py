@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -89,6 +90,12 @@ def run(program, folder, runs, *arguments):
     return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
 
 
+def cpu_secs():
+    """Of all processes that have ended so far: told beside the wall time, which others on the machine stretch."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def measure(program, name, rounds, work):
     """Seconds of every round of both modes, and the default."""
     with tempfile.TemporaryDirectory(dir=work) as folder:
@@ -105,10 +112,11 @@ def measure(program, name, rounds, work):
                 runs = f"{mode}-{number}"
                 for kept in ("synthetic", "cache"):
                     shutil.copytree(Path(folder, "warm", kept), Path(folder, runs, kept))
-                start = time.perf_counter()
+                start, cpu_start = time.perf_counter(), cpu_secs()
                 run(program, folder, runs, "run", "study.toml", *MODES[mode])
                 seconds[mode].append(time.perf_counter() - start)
-                print(f"{name} {mode}: {seconds[mode][-1]:.1f} s", file=sys.stderr)
+                cpu = cpu_secs() - cpu_start
+                print(f"{name} {mode}: {seconds[mode][-1]:.1f} s, {cpu:.1f} of a processor's", file=sys.stderr)
                 shutil.rmtree(Path(folder, runs))
         return seconds, default
 

@@ -80,7 +80,8 @@ fn hear(mut writer: Child, kill_after: Option<usize>) -> BTreeMap<RunId, Acknowl
             writer.kill().unwrap();
         }
     }
-    assert_eq!(writer.wait().unwrap().success(), kill_after.is_none());
+    // On a busy machine even a writer that is to be killed may come to its end before.
+    assert!(writer.wait().unwrap().success() || kill_after.is_some());
     heard
 }
 
@@ -91,8 +92,8 @@ fn eight_processes_lose_nothing_that_was_acknowledged_though_four_are_killed() {
     let heard: BTreeMap<RunId, Acknowledged> = std::thread::scope(|scope| {
         let hear_one = |number: usize| {
             let writer = start(runs, number);
-            // In the first trial of one, in the third of another.
-            let kill_after = number.is_multiple_of(2).then_some(3 + 7 * number);
+            // In the first trial of one, in the second of another.
+            let kill_after = number.is_multiple_of(2).then_some(3 + 5 * number);
             scope.spawn(move || hear(writer, kill_after))
         };
         let listeners: Vec<_> = (0..WRITERS).map(hear_one).collect();
