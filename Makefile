@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 AUGTRIAL = $(CARGO) run --quiet --bin augtrial --
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint doc build bench libtorch export-env model test-export test-mlflow test-tensorboard
+.PHONY: help study test lint doc build bench bench-training libtorch export-env model test-export test-mlflow test-tensorboard
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,10 @@ lint: libtorch ## rustfmt, clippy and rustdoc, warnings refused
 
 bench: libtorch ## run the criterion benches
 	$(CARGO) bench --locked
+
+bench-training: build ## time training against PyTorch on DATA=folder, PYTHON with torchvision (docs/training-speed.md)
+	@test -n "$(DATA)" || { echo "name DATA=folder; benches/peers/photos.py makes one" >&2; exit 2; }
+	$(PYTHON) benches/peers/training.py "$(DATA)"
 
 export-env: .export-env/ready ## make the Python environment that exports models (5 GB)
 

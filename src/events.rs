@@ -131,6 +131,9 @@ pub enum RunEvent {
     Resumed { at: String, epoch: u32 },
     /// Training data are ready.
     Prepared { training_samples: u64, updates_per_epoch: u64, total_updates: u64, total_epochs: u32 },
+    /// The features of these images were computed, once: the part of the network that makes them is frozen. No training
+    /// images where they change from pass to pass.
+    FeaturesComputed { training_images: u64, validation_images: u64 },
     /// One part was evaluated.
     Epoch { metrics: EpochMetrics },
     /// The state after `epoch` is on disk.

@@ -47,6 +47,7 @@ pub(super) fn points(run: RunId, created_ms: i64, events: &[RunEvent]) -> Result
                 points.push(point("selected_epoch", f64::from(selected)));
             }
             RunEvent::Prepared { .. }
+            | RunEvent::FeaturesComputed { .. }
             | RunEvent::Checkpointed { .. }
             | RunEvent::Cost { .. }
             | RunEvent::Finished { .. }

@@ -157,6 +157,7 @@ impl Checker<'_> {
                 format!("`eval_resize_px` must be at least the larger side of the input, {}", width.max(height))
             });
         }
+        self.transfer(classifier);
         self.optimizer(&classifier.optimizer);
         let (warmup, key) = match classifier.schedule {
             Schedule::Constant(constant) => (constant.warmup, "schedule.constant.warmup"),
@@ -172,6 +173,18 @@ impl Checker<'_> {
         };
         self.within(warmup, 0.0, 0.99, &at(key));
         check_transform::check(self, &classifier.transforms, "classifier.transforms");
+    }
+
+    fn transfer(&mut self, classifier: &Classifier) {
+        self.require_or(
+            classifier.freeze.is_none() || classifier.pretrained.is_some(),
+            "classifier.freeze",
+            "`freeze` needs `pretrained`: random weights would stay random",
+            "name a safetensors file with `pretrained` (docs/pretrained.md), or leave `freeze` out",
+        );
+        if let Some(rate) = classifier.head_learning_rate {
+            self.positive(rate, "classifier.head_learning_rate");
+        }
     }
 
     fn optimizer(&mut self, optimizer: &Optimizer) {

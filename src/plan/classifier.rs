@@ -58,6 +58,30 @@ pub enum Precision {
     Bf16,
 }
 
+/// Which part of the pretrained weights stays as it is: no gradients, no optimiser state, no weight decay.
+///
+/// Frozen batch normalisation uses its running statistics and keeps them, as in evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Freeze {
+    /// Everything is trained.
+    #[default]
+    None,
+    /// The first convolution and its batch normalisation, `conv1` and `bn1`.
+    Stem,
+    /// Everything but the linear head, `fc`. Where an arm has no online transform and no mixing, the features of every
+    /// image are computed once and the head is trained on them.
+    AllButHead,
+}
+
+impl Freeze {
+    /// Whether nothing is frozen.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
 /// The optimiser, after PyTorch's definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +198,12 @@ pub struct Classifier {
     /// Safetensors file with torchvision's parameter names; the head is re-made if its classes differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<String>,
+    /// What of the pretrained weights is left untrained.
+    #[serde(default, skip_serializing_if = "Freeze::is_none")]
+    pub freeze: Freeze,
+    /// Learning rate of the head, `fc`, under the same schedule; the optimiser's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_learning_rate: Option<f64>,
     pub budget: Budget,
     #[serde(default = "default_batch_size")]
     pub batch_size: u32,
@@ -208,6 +238,14 @@ fn default_batch_size() -> u32 {
 
 fn default_optimizer() -> Optimizer {
     Optimizer::Sgd(Sgd::default())
+}
+
+impl Classifier {
+    /// The rate of the head before any schedule.
+    #[must_use]
+    pub fn head_rate(&self) -> f64 {
+        self.head_learning_rate.unwrap_or_else(|| self.optimizer.learning_rate())
+    }
 }
 
 impl Optimizer {

@@ -96,6 +96,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::classifier::Freeze;
 
     const MINIMAL: &str = r#"
 [study]
@@ -138,6 +139,33 @@ online = [{ horizontal_flip = {} }]
         let renamed = parse(&MINIMAL.replace("\"flip\"", "\"mirror\"")).unwrap();
         assert_eq!(plan.arms[1].recipe_digest(), renamed.arms[1].recipe_digest());
         assert_ne!(plan.arms[0].recipe_digest(), plan.arms[1].recipe_digest());
+    }
+
+    fn with_classifier(lines: &str) -> String {
+        MINIMAL.replace("budget = { epochs = 1 }", &format!("budget = {{ epochs = 1 }}\n{lines}"))
+    }
+
+    #[test]
+    fn freezing_needs_pretrained_weights_and_a_rate_is_above_zero() {
+        let text = with_classifier("freeze = \"all-but-head\"\nhead_learning_rate = 0.0");
+        let PlanError::Invalid(found) = parse(&text).unwrap_err() else { panic!("invalid") };
+        let messages: Vec<_> = found.items().iter().map(|item| item.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "`freeze` needs `pretrained`: random weights would stay random",
+                "`head_learning_rate` must be a number above 0, not 0",
+            ]
+        );
+        let text = with_classifier("pretrained = \"w.safetensors\"\nfreeze = \"stem\"\nhead_learning_rate = 0.1");
+        let classifier = parse(&text).unwrap().classifier;
+        assert_eq!((classifier.freeze, classifier.head_rate()), (Freeze::Stem, 0.1));
+    }
+
+    #[test]
+    fn a_plan_that_freezes_nothing_is_written_as_it_was_before_one_could() {
+        let text = parse(&with_classifier("freeze = \"none\"")).unwrap().to_toml();
+        assert!(!text.contains("freeze") && !text.contains("head_learning_rate"), "{text}");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl RunState {
     pub fn apply(&mut self, event: &RunEvent) {
         self.events += 1;
         match event {
-            RunEvent::Started { .. } | RunEvent::Failed { .. } => {}
+            RunEvent::Started { .. } | RunEvent::FeaturesComputed { .. } | RunEvent::Failed { .. } => {}
             RunEvent::Resumed { .. } => self.resumes += 1,
             RunEvent::Prepared { training_samples, updates_per_epoch, total_updates, total_epochs } => {
                 self.training_samples = Some(*training_samples);
@@ -136,6 +136,7 @@ pub(super) fn survives_resume(event: &RunEvent, epoch: u32) -> bool {
         RunEvent::Started { .. }
         | RunEvent::Resumed { .. }
         | RunEvent::Prepared { .. }
+        | RunEvent::FeaturesComputed { .. }
         | RunEvent::TestOpened { .. }
         | RunEvent::Failed { .. } => true,
     }

@@ -5,7 +5,7 @@ use super::numbers::{p_phrase, percent, plural, points};
 use super::view::BannerFact;
 use crate::compare::{Comparison, ContrastResult, Direction, Effect, Verdict};
 use crate::plan::Plan;
-use crate::plan::classifier::{Architecture, Budget, EpochRule, Optimizer, Schedule};
+use crate::plan::classifier::{Architecture, Budget, EpochRule, Freeze, Optimizer, Schedule};
 use crate::plan::dataset::Protocol;
 use crate::plan::file::PrimaryMetric;
 
@@ -146,7 +146,16 @@ fn training(plan: &Plan) -> String {
         Architecture::Resnet34 => "ResNet-34",
         Architecture::Resnet50 => "ResNet-50",
     };
-    let start = if classifier.pretrained.is_some() { "from pretrained weights" } else { "from random weights" };
+    let start = match (&classifier.pretrained, classifier.freeze) {
+        (None, _) => "from random weights",
+        (Some(_), Freeze::None) => "from pretrained weights",
+        (Some(_), Freeze::Stem) => "from pretrained weights with a frozen stem",
+        (Some(_), Freeze::AllButHead) => "from pretrained weights, of which all but the linear head stayed frozen,",
+    };
+    let head = match classifier.head_learning_rate {
+        Some(rate) => format!(", the head at learning rate {rate}"),
+        None => String::new(),
+    };
     let budget = match classifier.budget {
         Budget::Epochs(n) => format!("for {n} epochs of its own training set"),
         Budget::Updates(n) => format!("for {n} optimiser updates, the same for every arm"),
@@ -174,7 +183,7 @@ fn training(plan: &Plan) -> String {
     };
     let (arms, seeds) = (plural(plan.arms.len(), "arm"), plural(plan.study.seeds.len(), "seed"));
     format!(
-        "Each of {arms} trained a {architecture} (He et al. 2016) {start} in PyTorch's C++ library (Paszke et al. 2019), once for each of {seeds}, {budget}, with {optimizer}, batches of \
+        "Each of {arms} trained a {architecture} (He et al. 2016) {start} in PyTorch's C++ library (Paszke et al. 2019), once for each of {seeds}, {budget}, with {optimizer}{head}, batches of \
          {} and {schedule}. For one seed all arms share the split, the initial weights and the streams of random numbers. {rule}, \
          which each run read once.",
         classifier.batch_size

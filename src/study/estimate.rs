@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::events::RunEvent;
 use crate::plan::Plan;
-use crate::plan::classifier::{Architecture, Budget, Classifier, Precision};
+use crate::plan::classifier::{Architecture, Budget, Classifier, Freeze, Precision};
 use crate::registry::{Filter, Registry, RegistryError, StatusKind, this_host};
 
 /// Multiply-adds of one forward pass of a 224 x 224 image, in 1e9 (He et al. 2016, table 1).
@@ -103,14 +103,15 @@ pub(super) fn training_time(
 struct Kind {
     architecture: Architecture,
     precision: Precision,
+    freeze: Freeze,
     batch_size: u32,
     threads: u32,
 }
 
 impl Kind {
     fn of(plan: &Plan, threads: u32) -> Self {
-        let Classifier { architecture, precision, batch_size, .. } = plan.classifier;
-        Self { architecture, precision, batch_size, threads }
+        let Classifier { architecture, precision, freeze, batch_size, .. } = plan.classifier;
+        Self { architecture, precision, freeze, batch_size, threads }
     }
 
     /// Whether rates of one, scaled by the area of the input, tell of the other.

@@ -7,7 +7,7 @@ use super::{StudyData, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::plan::arm::Arm;
-use crate::plan::classifier::{Architecture, Budget, Classifier, EpochRule, Optimizer, Precision, Schedule};
+use crate::plan::classifier::{Architecture, Budget, Classifier, EpochRule, Freeze, Optimizer, Precision, Schedule};
 use crate::plan::dataset::Protocol;
 use crate::plan::transform::{Mix, Transform};
 use crate::seed::StudySeed;
@@ -61,6 +61,11 @@ struct ClassifierKey<'a> {
     optimizer: Optimizer,
     schedule: Schedule,
     transforms: &'a [Transform],
+    // Left out where they say nothing, so that older trials keep their keys.
+    #[serde(skip_serializing_if = "Freeze::is_none")]
+    freeze: Freeze,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_learning_rate: Option<f64>,
 }
 
 impl<'a> ArmKey<'a> {
@@ -76,6 +81,8 @@ impl<'a> ArmKey<'a> {
         let Classifier {
             architecture,
             pretrained: _,
+            freeze,
+            head_learning_rate,
             budget,
             batch_size,
             epoch_rule,
@@ -110,6 +117,8 @@ impl<'a> ArmKey<'a> {
                 optimizer: *optimizer,
                 schedule: *schedule,
                 transforms,
+                freeze: *freeze,
+                head_learning_rate: *head_learning_rate,
             },
         }
     }
@@ -156,4 +165,40 @@ pub(super) fn resolve_input(plan: &Plan) -> Result<ResolvedInput, StudyError> {
         eval_resize_px: input.eval_resize_px,
         pretrained: plan.classifier.pretrained.as_ref().map(digest).transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(freeze: Freeze, head_learning_rate: Option<f64>) -> Vec<String> {
+        let key = ClassifierKey {
+            architecture: Architecture::default(),
+            budget: Budget::Epochs(1),
+            batch_size: 8,
+            epoch_rule: EpochRule::default(),
+            label_smoothing: 0.0,
+            precision: Precision::default(),
+            input: ResolvedInput { width_px: 64, height_px: 48, eval_resize_px: None, pretrained: None },
+            optimizer: Optimizer::Sgd(crate::plan::classifier::Sgd::default()),
+            schedule: Schedule::default(),
+            transforms: &[],
+            freeze,
+            head_learning_rate,
+        };
+        let value = serde_json::to_value(key).unwrap();
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| ["freeze", "head_learning_rate"].contains(&key.as_str()))
+            .cloned()
+            .collect()
+    }
+
+    #[test]
+    fn transfer_learning_is_in_the_key_only_where_it_is_used() {
+        assert!(keys(Freeze::None, None).is_empty());
+        assert_eq!(keys(Freeze::Stem, Some(0.1)), ["freeze", "head_learning_rate"]);
+    }
 }

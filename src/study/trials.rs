@@ -225,6 +225,10 @@ impl SampleTransform for Online {
     fn apply(&self, image: image::RgbImage, rng: &mut Stream) -> image::RgbImage {
         self.0.apply(image, rng)
     }
+
+    fn changes_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A recipe's mixing of batches.
@@ -245,22 +249,30 @@ impl BatchMix for Mixing {
 
 /// Shows one trial.
 struct TrialView<'a> {
+    progress: &'a Progress,
+    label: &'a str,
     stage: Stage<'a>,
     validation: String,
 }
 
 impl<'a> TrialView<'a> {
-    fn new(progress: &'a Progress, label: &str) -> Self {
-        Self { stage: progress.stage(label, 0, "updates"), validation: String::new() }
+    fn new(progress: &'a Progress, label: &'a str) -> Self {
+        Self { progress, label, stage: progress.stage(label, 0, "updates"), validation: String::new() }
     }
 }
 
 impl Observer for TrialView<'_> {
     fn observe(&mut self, event: &RunEvent) -> io::Result<()> {
-        if let RunEvent::Epoch { metrics } = event
-            && metrics.split == Split::Validation
-        {
-            self.validation = format!(", validation Top-1 {:.1} %", metrics.top1 * 100.0);
+        match event {
+            RunEvent::Epoch { metrics } if metrics.split == Split::Validation => {
+                self.validation = format!(", validation Top-1 {:.1} %", metrics.top1 * 100.0);
+            }
+            RunEvent::FeaturesComputed { training_images, validation_images } => self.progress.note(&format!(
+                "{}: all but the head is frozen; features computed once, of {training_images} training and \
+                 {validation_images} validation images",
+                self.label
+            )),
+            _ => {}
         }
         Ok(())
     }

@@ -3,12 +3,15 @@
 //! Every random number has a named stream: the order of a pass depends on the trial's seed and the pass, a sample's
 //! transform on recipe, seed, pass and the sample's position in the set. So a batch is a function of its update alone.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 use rand::seq::SliceRandom as _;
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::features::FeatureTable;
 use super::preprocess::{CHANNELS, Fit, InputSize, Preprocessor};
-use super::timetable::Timetable;
+use super::timetable::{Slice, Timetable};
 use crate::data::samples::TrainingSet;
 use crate::digest::Digest;
 use crate::seed::{Purpose, Stream, StudySeed};
@@ -16,6 +19,11 @@ use crate::seed::{Purpose, Stream, StudySeed};
 /// Changes one image as a recipe's online part says. The result may have another size.
 pub trait SampleTransform: Sync {
     fn apply(&self, image: RgbImage, rng: &mut Stream) -> RgbImage;
+
+    /// Whether [`apply`](Self::apply) gives every image back as it was.
+    fn changes_nothing(&self) -> bool {
+        false
+    }
 }
 
 /// Mixes a whole batch in place (`MixUp`, `CutMix`).
@@ -43,6 +51,10 @@ pub struct Unchanged;
 impl SampleTransform for Unchanged {
     fn apply(&self, image: RgbImage, _rng: &mut Stream) -> RgbImage {
         image
+    }
+
+    fn changes_nothing(&self) -> bool {
+        true
     }
 }
 
@@ -83,9 +95,7 @@ impl HostBatch {
             Targets::Labels(labels) => Tensor::f_from_slice(labels)?,
             Targets::Soft { shares, classes } => Tensor::f_from_slice(shares)?.f_view([-1, *classes as i64])?,
         };
-        // Page-locked memory is copied to a GPU while the host goes on.
-        let pinned = |tensor: Tensor| if device.is_cuda() { tensor.f_pin_memory(device) } else { Ok(tensor) };
-        Ok(StagedBatch { images: pinned(images)?, targets: pinned(targets)?, samples: self.samples() })
+        StagedBatch::new(images, targets, device)
     }
 
     /// The class of each sample; of a mixed one the class of the largest share, of equals the first.
@@ -101,22 +111,33 @@ impl HostBatch {
 /// A batch as tensors in main memory.
 #[derive(Debug)]
 pub struct StagedBatch {
-    /// `[N, H, W, 3]`, f32.
-    images: Tensor,
+    /// Pixels `[N, H, W, 3]` or features `[N, F]`, f32.
+    inputs: Tensor,
     /// `[N]` i64, or `[N, classes]` f32 if mixed.
     targets: Tensor,
     pub samples: usize,
 }
 
 impl StagedBatch {
-    /// Images `[N, 3, H, W]`, channels-last, and targets, on `device`. On CUDA the copy runs beside the host.
+    fn new(inputs: Tensor, targets: Tensor, device: Device) -> Result<Self, TchError> {
+        // Page-locked memory is copied to a GPU while the host goes on.
+        let pinned = |tensor: Tensor| if device.is_cuda() { tensor.f_pin_memory(device) } else { Ok(tensor) };
+        let samples = targets.size()[0] as usize;
+        Ok(Self { inputs: pinned(inputs)?, targets: pinned(targets)?, samples })
+    }
+
+    /// Images `[N, 3, H, W]`, channels-last, or features `[N, F]`, and targets, on `device`. On CUDA the copy runs beside the
+    /// host.
     ///
     /// # Errors
     /// Whatever LibTorch reports, such as memory running out.
     pub fn upload(&self, device: Device) -> Result<(Tensor, Tensor), TchError> {
         let moved = |tensor: &Tensor, kind| tensor.f_to_device_(device, kind, true, false);
-        let images = moved(&self.images, Kind::Float)?.f_permute([0, 3, 1, 2])?;
-        Ok((images, moved(&self.targets, self.targets.kind())?))
+        let mut inputs = moved(&self.inputs, Kind::Float)?;
+        if inputs.dim() == 4 {
+            inputs = inputs.f_permute([0, 3, 1, 2])?;
+        }
+        Ok((inputs, moved(&self.targets, self.targets.kind())?))
     }
 }
 
@@ -151,32 +172,74 @@ pub struct TrainingBatches<'a> {
     pub study_seed: StudySeed,
     pub seed: u64,
     pub recipe: Digest,
+    /// Features of every sample, which then stand for the images.
+    pub features: Option<Arc<FeatureTable>>,
 }
 
 impl<'a> TrainingBatches<'a> {
+    /// A function from update to batch, ready to be moved to `device`.
+    pub fn stager(&'a self, device: Device) -> Box<dyn FnMut(u64) -> Result<StagedBatch, TchError> + Send + 'a> {
+        let Some(features) = &self.features else {
+            let mut assemble = self.assembler();
+            return Box::new(move |update| assemble(update).stage(device));
+        };
+        let mut visit = self.visits();
+        Box::new(move |update| {
+            let (_, positions) = visit(update);
+            let labels = Tensor::f_from_slice(&self.labels(&positions))?;
+            StagedBatch::new(features.rows(positions)?, labels, device)
+        })
+    }
+
+    /// As [`stager`](Self::stager) of the first pass, but in the set's order and without mixing.
+    pub fn stager_in_order(&'a self, device: Device) -> impl FnMut(u64) -> Result<StagedBatch, TchError> + Send + 'a {
+        let mut preprocessor = Preprocessor::new(Fit::whole(self.input));
+        move |number| {
+            let slice = self.timetable.slice(number);
+            let positions: Vec<usize> = slice.positions.collect();
+            self.assembled(&mut preprocessor, &positions, slice.pass).stage(device)
+        }
+    }
+
     /// A function from update to batch, with buffers of its own.
     pub fn assembler(&'a self) -> impl FnMut(u64) -> HostBatch + Send + 'a {
         let mut preprocessor = Preprocessor::new(Fit::whole(self.input));
+        let mut visit = self.visits();
+        move |update| {
+            let (slice, positions) = visit(update);
+            let batch = self.assembled(&mut preprocessor, &positions, slice.pass);
+            match self.mix {
+                None => batch,
+                Some(mix) => self.mixed(batch, mix, slice.pass, slice.batch),
+            }
+        }
+    }
+
+    /// A function from update to the samples that it visits.
+    fn visits(&'a self) -> impl FnMut(u64) -> (Slice, Vec<usize>) + Send + 'a {
         let mut order = (0, self.order(0));
         move |update| {
             let slice = self.timetable.slice(update);
             if order.0 != slice.pass {
                 order = (slice.pass, self.order(slice.pass));
             }
-            let positions = &order.1[slice.positions];
-            let mut pixels = vec![0.0; positions.len() * self.input.values()];
-            for (&position, place) in positions.iter().zip(pixels.chunks_exact_mut(self.input.values())) {
-                let image = self.transformed(position, slice.pass);
-                let size = InputSize { width_px: image.width(), height_px: image.height() };
-                preprocessor.write(size, image.as_raw(), place);
-            }
-            let labels = positions.iter().map(|&position| i64::from(self.set.samples()[position].label)).collect();
-            let batch = HostBatch { size: self.input, pixels, targets: Targets::Labels(labels) };
-            match self.mix {
-                None => batch,
-                Some(mix) => self.mixed(batch, mix, slice.pass, slice.batch),
-            }
+            let positions = order.1[slice.positions.clone()].to_vec();
+            (slice, positions)
         }
+    }
+
+    fn assembled(&self, preprocessor: &mut Preprocessor, positions: &[usize], pass: u64) -> HostBatch {
+        let mut pixels = vec![0.0; positions.len() * self.input.values()];
+        for (&position, place) in positions.iter().zip(pixels.chunks_exact_mut(self.input.values())) {
+            let image = self.transformed(position, pass);
+            let size = InputSize { width_px: image.width(), height_px: image.height() };
+            preprocessor.write(size, image.as_raw(), place);
+        }
+        HostBatch { size: self.input, pixels, targets: Targets::Labels(self.labels(positions)) }
+    }
+
+    fn labels(&self, positions: &[usize]) -> Vec<i64> {
+        positions.iter().map(|&position| i64::from(self.set.samples()[position].label)).collect()
     }
 
     /// The shuffled positions of one pass.

@@ -4,6 +4,8 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::batches::{HostBatch, StagedBatch, Targets, first_of_largest};
 use super::error::TrainError;
+use super::features::FeatureTable;
+use super::folded::{FoldedHead, FoldedResNet};
 use super::prefetch::prefetch;
 use super::preprocess::{Fit, InputSize, Preprocessor};
 use super::resnet::ResNet;
@@ -66,33 +68,81 @@ impl Evaluator {
     /// # Errors
     /// [`TrainError::CropBeyondImage`], or whatever LibTorch reports.
     pub fn evaluate(&self, network: &ResNet, set: &EvaluationSet) -> Result<Evaluation, TrainError> {
-        let fit = self.fit(set)?;
-        let samples = set.samples();
-        let mut verdicts = Vec::with_capacity(samples.len());
         let network = network.folded(self.precision)?;
+        let mut scores = Vec::with_capacity(set.samples().len() * self.classes);
+        self.visit(set, |images| {
+            scores.extend(host_rows(&tch::no_grad(|| network.forward(images))?)?);
+            Ok(())
+        })?;
+        Ok(self.judged(set, &scores))
+    }
+
+    /// The features of every sample of `set`, in batches of [`evaluate`](Self::evaluate).
+    ///
+    /// # Errors
+    /// [`TrainError::CropBeyondImage`], whatever LibTorch reports, or what `go_on` says before every batch.
+    pub fn features(
+        &self,
+        network: &FoldedResNet,
+        set: &EvaluationSet,
+        go_on: impl Fn() -> Result<(), TrainError>,
+    ) -> Result<FeatureTable, TrainError> {
+        let mut table = FeatureTable::default();
+        self.visit(set, |images| {
+            go_on()?;
+            table.push(&tch::no_grad(|| network.features(images))?)?;
+            Ok(())
+        })?;
+        Ok(table)
+    }
+
+    /// As [`evaluate`](Self::evaluate), to the bit, from the features of `set`.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub fn evaluate_features(
+        &self,
+        head: &FoldedHead,
+        features: &FeatureTable,
+        set: &EvaluationSet,
+    ) -> Result<Evaluation, TrainError> {
+        let samples = features.samples();
+        let mut scores = Vec::with_capacity(samples * self.classes);
+        for start in (0..samples).step_by(BATCH_SIZE) {
+            let rows = features.rows(start..samples.min(start + BATCH_SIZE))?.f_to_device(self.device)?;
+            scores.extend(host_rows(&tch::no_grad(|| head.forward(&rows))?)?);
+        }
+        Ok(self.judged(set, &scores))
+    }
+
+    /// Shows every batch of images `[N, 3, H, W]`, in the set's order.
+    fn visit(
+        &self,
+        set: &EvaluationSet,
+        mut see: impl FnMut(&Tensor) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let fit = self.fit(set)?;
         prefetch(
-            0..samples.len().div_ceil(BATCH_SIZE) as u64,
+            0..set.samples().len().div_ceil(BATCH_SIZE) as u64,
             self.workers,
             || {
                 let mut assemble = self.assembler(set, fit);
-                move |number| {
-                    let batch = assemble(number);
-                    (batch.labels(), batch.stage(self.device))
-                }
+                move |number| assemble(number).stage(self.device)
             },
-            |_, (labels, batch): (Vec<usize>, Result<StagedBatch, TchError>)| -> Result<(), TrainError> {
-                let (images, _) = batch?.upload(self.device)?;
-                let scores = tch::no_grad(|| network.forward(&images))?;
-                let rows = host_rows(&scores)?;
-                verdicts.extend(rows.chunks_exact(self.classes).zip(labels).map(|(row, label)| verdict(row, label)));
-                Ok(())
-            },
-        )?;
+            |_, batch: Result<StagedBatch, TchError>| see(&batch?.upload(self.device)?.0),
+        )
+    }
+
+    /// What scores, one row for each sample, say of `set`.
+    fn judged(&self, set: &EvaluationSet, scores: &[f32]) -> Evaluation {
+        let samples = set.samples();
+        let rows = scores.chunks_exact(self.classes).zip(samples);
+        let verdicts: Vec<Verdict> = rows.map(|(row, sample)| verdict(row, sample.label as usize)).collect();
         let correct =
             verdicts.iter().zip(samples).filter(|(verdict, sample)| verdict.predicted == sample.label).count();
         let loss_nats: f64 = verdicts.iter().map(|verdict| verdict.loss_nats).sum();
         let count = samples.len() as f64;
-        Ok(Evaluation { loss_nats: loss_nats / count, top1: correct as f64 / count, verdicts })
+        Evaluation { loss_nats: loss_nats / count, top1: correct as f64 / count, verdicts }
     }
 
     fn assembler<'a>(&self, set: &'a EvaluationSet, fit: Fit) -> impl FnMut(u64) -> HostBatch + Send + 'a {

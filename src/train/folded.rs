@@ -14,7 +14,15 @@ pub struct FoldedResNet {
     kind: Kind,
     stem: FoldedConv,
     blocks: Vec<FoldedBlock>,
-    head: (Tensor, Tensor),
+    head: FoldedHead,
+}
+
+/// The linear head, for evaluation alone.
+#[derive(Debug)]
+pub struct FoldedHead {
+    kind: Kind,
+    weight: Tensor,
+    bias: Tensor,
 }
 
 /// A convolution with bias.
@@ -92,13 +100,8 @@ impl FoldedBlock {
 }
 
 impl FoldedResNet {
-    pub(super) fn new(
-        kind: Kind,
-        stem: FoldedConv,
-        blocks: Vec<FoldedBlock>,
-        head: (&Tensor, &Tensor),
-    ) -> Result<Self, TchError> {
-        Ok(Self { kind, stem, blocks, head: (head.0.f_to_kind(kind)?, head.1.f_to_kind(kind)?) })
+    pub(super) fn new(kind: Kind, stem: FoldedConv, blocks: Vec<FoldedBlock>, head: FoldedHead) -> Self {
+        Self { kind, stem, blocks, head }
     }
 
     /// Class scores `[N, classes]`, f32, of normalised images `[N, 3, H, W]`, f32.
@@ -106,12 +109,37 @@ impl FoldedResNet {
     /// # Errors
     /// Whatever LibTorch reports, such as memory running out.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor, TchError> {
+        self.head.forward(&self.features(images)?)
+    }
+
+    /// What the head sees of images `[N, 3, H, W]`, f32: features `[N, F]`, f32. In bf16 their values are bf16's.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports, such as memory running out.
+    pub fn features(&self, images: &Tensor) -> Result<Tensor, TchError> {
         let mut x = self.stem.forward(&images.f_to_kind(self.kind)?)?.f_relu_()?;
         x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
         for block in &self.blocks {
             x = block.forward(&x)?;
         }
-        let features = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        features.f_linear(&self.head.0, Some(&self.head.1))?.f_to_kind(Kind::Float)
+        x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?.f_to_kind(Kind::Float)
+    }
+}
+
+impl FoldedHead {
+    /// Copies a head, rounded to `kind`.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub(super) fn new(weight: &Tensor, bias: &Tensor, kind: Kind) -> Result<Self, TchError> {
+        Ok(Self { kind, weight: weight.f_to_kind(kind)?, bias: bias.f_to_kind(kind)? })
+    }
+
+    /// Class scores `[N, classes]`, f32, of features `[N, F]`, f32.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub fn forward(&self, features: &Tensor) -> Result<Tensor, TchError> {
+        features.f_to_kind(self.kind)?.f_linear(&self.weight, Some(&self.bias))?.f_to_kind(Kind::Float)
     }
 }

@@ -7,6 +7,7 @@
 use tch::{TchError, Tensor};
 
 use super::aten::{self, AdamWStep, SgdStep};
+use super::freeze::is_head;
 use super::state::{NamedTensor, Role};
 use crate::plan::classifier::{AdamW, Optimizer, Sgd};
 
@@ -14,6 +15,21 @@ use crate::plan::classifier::{AdamW, Optimizer, Sgd};
 #[derive(Debug)]
 pub struct Optimiser {
     rule: Optimizer,
+    body: Group,
+    head: Group,
+}
+
+/// Learning rates of one update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Of everything but the head.
+    pub body: f64,
+    pub head: f64,
+}
+
+/// Parameters of one learning rate.
+#[derive(Debug)]
+struct Group {
     /// Of the parameters.
     names: Vec<String>,
     parameters: Vec<Tensor>,
@@ -22,36 +38,57 @@ pub struct Optimiser {
 }
 
 impl Optimiser {
-    /// Takes charge of the parameters among `tensors`. All state begins at zero.
+    /// Takes charge of the parameters among `tensors` that require gradients. All state begins at zero.
     #[must_use]
     pub fn new(rule: Optimizer, tensors: &[NamedTensor]) -> Self {
-        let parameters = || tensors.iter().filter(|named| named.role == Role::Parameter);
-        // `zeros_like` keeps the layout, as the kernels require.
-        let zeros = |name| (name, parameters().map(|named| named.tensor.detach().zeros_like()).collect());
-        let memory = match rule {
-            Optimizer::Sgd(_) => vec![zeros("momentum")],
-            Optimizer::Adamw(_) => vec![zeros("mean"), zeros("mean_square")],
-        };
-        Self {
-            rule,
-            names: parameters().map(|named| named.name.clone()).collect(),
-            parameters: parameters().map(|named| named.tensor.shallow_clone()).collect(),
-            memory,
-        }
+        let trained = |named: &&NamedTensor| named.role == Role::Parameter && named.tensor.requires_grad();
+        let (head, body) = tensors.iter().filter(trained).partition::<Vec<_>, _>(|named| is_head(&named.name));
+        Self { rule, body: Group::new(rule, &body), head: Group::new(rule, &head) }
     }
 
     /// Clears every gradient.
     pub fn zero_gradients(&mut self) {
-        self.parameters.iter_mut().for_each(Tensor::zero_grad);
+        let groups = [&mut self.body, &mut self.head];
+        groups.into_iter().flat_map(|group| &mut group.parameters).for_each(Tensor::zero_grad);
     }
 
     /// Applies one update with the gradients at hand. `update` counts from 1.
     ///
     /// # Errors
     /// Whatever LibTorch reports, such as a parameter without a gradient.
-    pub fn step(&mut self, update: u64, learning_rate: f64) -> Result<(), TchError> {
+    pub fn step(&mut self, update: u64, rates: Rates) -> Result<(), TchError> {
+        self.body.step(self.rule, update, rates.body)?;
+        self.head.step(self.rule, update, rates.head)
+    }
+
+    /// The state under its names. The tensors share memory with the optimiser.
+    #[must_use]
+    pub fn named_tensors(&self) -> Vec<NamedTensor> {
+        [&self.body, &self.head].into_iter().flat_map(Group::named_tensors).collect()
+    }
+}
+
+impl Group {
+    fn new(rule: Optimizer, parameters: &[&NamedTensor]) -> Self {
+        // `zeros_like` keeps the layout, as the kernels require.
+        let zeros = |name| (name, parameters.iter().map(|named| named.tensor.detach().zeros_like()).collect());
+        let memory = match rule {
+            Optimizer::Sgd(_) => vec![zeros("momentum")],
+            Optimizer::Adamw(_) => vec![zeros("mean"), zeros("mean_square")],
+        };
+        Self {
+            names: parameters.iter().map(|named| named.name.clone()).collect(),
+            parameters: parameters.iter().map(|named| named.tensor.shallow_clone()).collect(),
+            memory,
+        }
+    }
+
+    fn step(&self, rule: Optimizer, update: u64, learning_rate: f64) -> Result<(), TchError> {
+        if self.parameters.is_empty() {
+            return Ok(());
+        }
         let gradients: Vec<Tensor> = self.parameters.iter().map(Tensor::grad).collect();
-        match (self.rule, self.memory.as_slice()) {
+        match (rule, self.memory.as_slice()) {
             (Optimizer::Sgd(Sgd { learning_rate: _, momentum, weight_decay, nesterov }), [(_, momenta)]) => {
                 let step = SgdStep { weight_decay, momentum, learning_rate, nesterov };
                 aten::sgd(&self.parameters, &gradients, momenta, step)
@@ -65,9 +102,7 @@ impl Optimiser {
         }
     }
 
-    /// The state under its names. The tensors share memory with the optimiser.
-    #[must_use]
-    pub fn named_tensors(&self) -> Vec<NamedTensor> {
+    fn named_tensors(&self) -> Vec<NamedTensor> {
         let mut named = Vec::new();
         for (what, tensors) in &self.memory {
             named.extend(self.names.iter().zip(tensors).map(|(name, tensor)| NamedTensor {

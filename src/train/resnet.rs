@@ -5,9 +5,10 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::folded::{FoldedBlock, FoldedConv, FoldedResNet, FrozenNorm, kind_of};
+use super::folded::{FoldedBlock, FoldedConv, FoldedHead, FoldedResNet, FrozenNorm, kind_of};
+use super::freeze::end_gradients;
 use super::state::{NamedTensor, Role, channels_last};
-use crate::plan::classifier::{Architecture, Precision};
+use crate::plan::classifier::{Architecture, Freeze, Precision};
 
 const IMAGE_CHANNELS: i64 = 3;
 /// PyTorch's defaults of `BatchNorm2d`.
@@ -39,7 +40,6 @@ pub struct Layout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Train,
-    #[cfg_attr(not(test), expect(dead_code, reason = "what the folded network is tested against"))]
     Evaluate,
 }
 
@@ -49,6 +49,7 @@ pub struct ResNet {
     stem: ConvNorm,
     stages: Vec<Vec<Block>>,
     head: Linear,
+    freeze: Freeze,
 }
 
 /// A convolution without bias, then batch normalisation.
@@ -119,7 +120,13 @@ impl ResNet {
             }
             stages.push(blocks);
         }
-        Self { stem, stages, head: Linear::new(channels, classes as i64, device) }
+        Self { stem, stages, head: Linear::new(channels, classes as i64, device), freeze: Freeze::None }
+    }
+
+    /// From now on, leaves a part as it is: it has no gradients, and is always in [`Mode::Evaluate`].
+    pub fn freeze(&mut self, freeze: Freeze) {
+        self.freeze = freeze;
+        end_gradients(&self.named_tensors(), freeze);
     }
 
     /// Class scores `[N, classes]` of normalised images `[N, 3, H, W]`, both f32 on the network's device.
@@ -127,12 +134,21 @@ impl ResNet {
     /// # Errors
     /// Whatever LibTorch reports, such as memory running out.
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
-        let mut x = self.stem.forward(images, mode)?.f_relu_()?;
+        let stem_mode = if self.freeze == Freeze::None { mode } else { Mode::Evaluate };
+        let stage_mode = if self.freeze == Freeze::AllButHead { Mode::Evaluate } else { mode };
+        let mut x = self.stem.forward(images, stem_mode)?.f_relu_()?;
         x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
         for block in self.stages.iter().flatten() {
-            x = block.forward(&x, mode)?;
+            x = block.forward(&x, stage_mode)?;
         }
-        let features = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
+        self.head_forward(&x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?)
+    }
+
+    /// Class scores `[N, classes]` of features `[N, F]`, both f32 on the network's device.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub fn head_forward(&self, features: &Tensor) -> Result<Tensor, TchError> {
         features.f_linear(&self.head.weight, Some(&self.head.bias))
     }
 
@@ -150,8 +166,16 @@ impl ResNet {
                 let projection = block.projection.as_ref().map(|conv| conv.folded(kind)).transpose()?;
                 blocks.push(FoldedBlock { branch, projection });
             }
-            FoldedResNet::new(kind, self.stem.folded(kind)?, blocks, (&self.head.weight, &self.head.bias))
+            Ok(FoldedResNet::new(kind, self.stem.folded(kind)?, blocks, self.folded_head(precision)?))
         })
+    }
+
+    /// The head as it is now, for evaluation alone.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub fn folded_head(&self, precision: Precision) -> Result<FoldedHead, TchError> {
+        tch::no_grad(|| FoldedHead::new(&self.head.weight, &self.head.bias, kind_of(precision)))
     }
 
     /// Every tensor under torchvision's name, in torchvision's order of parameters. The tensors share memory with the

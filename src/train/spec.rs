@@ -1,11 +1,13 @@
 //! Everything that a trial is given, and the checks before it begins.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::batches::{BatchMix, SampleTransform, TrainingBatches};
 use super::error::TrainError;
 use super::evaluate::Evaluator;
+use super::features::FeatureTable;
 use super::preprocess::InputSize;
 use super::timetable::Timetable;
 use crate::clock::Clock;
@@ -84,7 +86,13 @@ impl<'a> TrialSpec<'a> {
         Timetable::new(self.classifier.budget, self.classifier.batch_size, samples, originals)
     }
 
-    pub(super) fn batches(&self) -> TrainingBatches<'a> {
+    /// Whether every pass shows the network the same images.
+    pub(super) fn has_fixed_images(&self) -> bool {
+        self.transforms.changes_nothing() && self.mix.is_none()
+    }
+
+    /// Batches of images, or of the features that stand for them.
+    pub(super) fn batches(&self, features: Option<Arc<FeatureTable>>) -> TrainingBatches<'a> {
         TrainingBatches {
             set: self.training,
             timetable: self.timetable(),
@@ -95,6 +103,7 @@ impl<'a> TrialSpec<'a> {
             study_seed: self.study_seed,
             seed: self.seed,
             recipe: self.recipe,
+            features,
         }
     }
 

@@ -65,11 +65,16 @@ impl Timetable {
         start..(start + self.updates_per_epoch).min(self.total_updates)
     }
 
+    /// Updates of every pass.
+    #[must_use]
+    pub fn updates_per_pass(&self) -> u64 {
+        self.samples.div_ceil(self.batch_size)
+    }
+
     /// The batch of update `update`.
     #[must_use]
     pub fn slice(&self, update: u64) -> Slice {
-        let updates_per_pass = self.samples.div_ceil(self.batch_size);
-        let (pass, batch) = (update / updates_per_pass, update % updates_per_pass);
+        let (pass, batch) = (update / self.updates_per_pass(), update % self.updates_per_pass());
         let start = batch * self.batch_size;
         let end = (start + self.batch_size).min(self.samples);
         Slice { pass, batch, positions: start as usize..end as usize }
@@ -107,7 +112,7 @@ mod tests {
             let table = Timetable::new(Budget::Updates(updates), batch_size, samples, originals);
             let epochs: Vec<u64> = (0..table.total_epochs()).flat_map(|epoch| table.updates_of(epoch)).collect();
             prop_assert_eq!(epochs, (0..updates).collect::<Vec<_>>());
-            let first_pass = (0..).map(|update| table.slice(update)).take_while(|slice| slice.pass == 0);
+            let first_pass = (0..table.updates_per_pass()).map(|update| table.slice(update));
             let visited: Vec<usize> = first_pass.flat_map(|slice| slice.positions).collect();
             prop_assert_eq!(visited, (0..samples).collect::<Vec<_>>());
         }

@@ -16,9 +16,10 @@ use super::cost::{Meter, Part, forget_peak_memory, peak_memory_bytes};
 use super::device::resolve_device;
 use super::error::TrainError;
 use super::evaluate::{Evaluation, predictions};
+use super::features::FixedTrunk;
 use super::init::initialise;
 use super::metrics::Pending;
-use super::optimiser::Optimiser;
+use super::optimiser::{Optimiser, Rates};
 use super::prefetch::prefetch;
 use super::pretrained;
 use super::resnet::{Layout, Mode, ResNet};
@@ -30,7 +31,7 @@ use crate::clock::{Stopwatch, rfc3339};
 use crate::data::samples::EvaluationSet;
 use crate::digest::Digest;
 use crate::events::{Cost, EpochMetrics, Observer, Prediction, RunEvent, Split, StepProgress, TestResult};
-use crate::plan::classifier::{EpochRule, Precision};
+use crate::plan::classifier::{EpochRule, Freeze, Precision};
 
 /// PyTorch's default of `ignore_index`: no label is ignored.
 const NO_IGNORED_LABEL: i64 = -100;
@@ -51,9 +52,10 @@ pub struct TrialOutcome {
 
 /// Runs a trial, or the rest of it if `spec.folder` holds its checkpoint.
 ///
-/// Emits, in order: `Resumed` (only when continued), `Prepared`, per epoch `Epoch` (training), `Epoch` (validation) and
-/// `Checkpointed`, then `Selected`, `TestOpened`, `Tested` and `Cost`. `Started`, `Finished` and `Failed` are the caller's. Epochs
-/// that an earlier attempt reported beyond the epoch of `Resumed` are reported again, with equal values.
+/// Emits, in order: `Resumed` (only when continued), `Prepared`, `FeaturesComputed` (only when the head alone is to be
+/// trained), per epoch `Epoch` (training), `Epoch` (validation) and `Checkpointed`, then `Selected`, `TestOpened`, `Tested` and
+/// `Cost`. `Started`, `Finished` and `Failed` are the caller's. Epochs that an earlier attempt reported beyond the epoch of
+/// `Resumed` are reported again, with equal values.
 ///
 /// # Errors
 /// [`TrainError::Interrupted`] when `spec.stop` is set, after saving the state; [`TrainError::NonFinite`] when the loss
@@ -72,6 +74,7 @@ pub(super) fn run_with_layout(
     let mut trial = Trial::new(spec, layout)?;
     trial.resume(observer)?;
     trial.announce(observer)?;
+    trial.fix_trunk(observer)?;
     for epoch in trial.progress.epochs..trial.timetable.total_epochs() {
         trial.train(epoch, observer)?;
         trial.validate(epoch, observer)?;
@@ -91,6 +94,8 @@ struct Trial<'a> {
     /// The network's tensors, shared with it.
     tensors: Vec<NamedTensor>,
     optimiser: Optimiser,
+    /// Only if all but the head is frozen.
+    fixed: Option<FixedTrunk>,
     progress: Progress,
     /// What updates reported that is not in `progress` yet.
     pending: Pending,
@@ -103,12 +108,13 @@ impl<'a> Trial<'a> {
     /// Initial weights, drawn or pretrained.
     fn new(spec: &'a TrialSpec<'a>, layout: Layout) -> Result<Self, TrainError> {
         let device = resolve_device(spec.classifier.device)?;
-        let network = ResNet::new(layout, spec.classes, device);
+        let mut network = ResNet::new(layout, spec.classes, device);
         let tensors = network.named_tensors();
         initialise(&tensors, spec.study_seed, spec.seed);
         if let Some(path) = spec.pretrained {
             pretrained::load(path, &format!("{:?}", spec.classifier.architecture).to_lowercase(), &tensors)?;
         }
+        network.freeze(spec.classifier.freeze);
         let optimiser = Optimiser::new(spec.classifier.optimizer, &tensors);
         Ok(Self {
             spec,
@@ -117,6 +123,7 @@ impl<'a> Trial<'a> {
             network,
             tensors,
             optimiser,
+            fixed: None,
             progress: Progress::default(),
             pending: Pending::default(),
             meter: Meter::new(spec.clock),
@@ -147,23 +154,34 @@ impl<'a> Trial<'a> {
         emit(observer, &prepared)
     }
 
+    /// Computes, once, what a trunk that stays as it is makes of images that stay as they are.
+    fn fix_trunk(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let is_trained = self.progress.epochs == self.timetable.total_epochs();
+        if self.spec.classifier.freeze != Freeze::AllButHead || is_trained {
+            return Ok(());
+        }
+        self.meter.restart();
+        let fixed = FixedTrunk::new(self.spec, &self.network, self.device, &self.progress)?;
+        self.meter.read(&mut self.progress.cost, Part::Forward);
+        let event = fixed.event();
+        self.fixed = Some(fixed);
+        emit(observer, &event)
+    }
+
     /// The updates of one epoch that are not done yet.
     fn train(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let spec = self.spec;
         let (stopwatch, device) = (spec.clock.start(), self.device);
         let before = self.progress.running;
         let mut samples = 0;
-        let batches = spec.batches();
+        let batches = spec.batches(self.fixed.as_ref().and_then(|fixed| fixed.training.clone()));
         let updates = self.progress.updates..self.timetable.updates_of(epoch).end;
         let resumed_at = updates.start;
         self.meter.restart();
         prefetch(
             updates,
             spec.workers,
-            || {
-                let mut assemble = batches.assembler();
-                move |update| assemble(update).stage(device)
-            },
+            || batches.stager(device),
             |update, batch: Result<StagedBatch, TchError>| {
                 if spec.stop.load(Ordering::Relaxed) {
                     return self.interrupt(epoch, resumed_at);
@@ -195,11 +213,11 @@ impl<'a> Trial<'a> {
 
     /// One update of the weights. Nothing here waits for the device.
     fn step(&mut self, epoch: u32, update: u64, batch: &StagedBatch) -> Result<(), TrainError> {
-        let rate = self.rate(epoch, update);
-        let (images, targets) = batch.upload(self.device)?;
+        let rates = self.rates(epoch, update);
+        let (inputs, targets) = batch.upload(self.device)?;
         self.meter.read(&mut self.progress.cost, Part::Data);
 
-        let scores = self.scores(&images)?;
+        let scores = self.scores(&inputs)?;
         let smoothing = self.spec.classifier.label_smoothing;
         let loss =
             scores.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Mean, NO_IGNORED_LABEL, smoothing)?;
@@ -210,19 +228,24 @@ impl<'a> Trial<'a> {
         loss.f_backward()?;
         self.meter.read(&mut self.progress.cost, Part::Backward);
 
-        self.optimiser.step(update + 1, rate)?;
+        self.optimiser.step(update + 1, rates)?;
         self.meter.read(&mut self.progress.cost, Part::Optimizer);
         self.progress.cost.training_images += batch.samples as u64;
         Ok(())
     }
 
     /// Scores of a training batch, f32, in the classifier's precision.
-    fn scores(&self, images: &Tensor) -> Result<Tensor, TchError> {
+    fn scores(&self, inputs: &Tensor) -> Result<Tensor, TchError> {
+        let features = self.fixed.as_ref().map(|fixed| fixed.features(inputs)).transpose()?;
         let _region = match self.spec.classifier.precision {
             Precision::Fp32 => None,
             Precision::Bf16 => Some(Bf16Region::begin(self.device)?),
         };
-        self.network.forward(images, Mode::Train)?.f_to_kind(Kind::Float)
+        let scores = match features {
+            Some(features) => self.network.head_forward(&features)?,
+            None => self.network.forward(inputs, Mode::Train)?,
+        };
+        scores.f_to_kind(Kind::Float)
     }
 
     /// Takes over what the updates reported: the one point of an epoch where the host waits for the device.
@@ -273,7 +296,10 @@ impl<'a> Trial<'a> {
 
     fn evaluate(&mut self, set: &EvaluationSet) -> Result<Evaluation, TrainError> {
         self.meter.restart();
-        let evaluation = self.spec.evaluator(self.device).evaluate(&self.network, set)?;
+        let evaluation = match &self.fixed {
+            Some(fixed) if set.split() == Split::Validation => fixed.validate(self.spec, &self.network, self.device)?,
+            _ => self.spec.evaluator(self.device).evaluate(&self.network, set)?,
+        };
         self.meter.read(&mut self.progress.cost, Part::Evaluation);
         self.progress.cost.evaluation_images += set.samples().len() as u64;
         Ok(evaluation)
@@ -340,10 +366,17 @@ impl<'a> Trial<'a> {
         emit(observer, &RunEvent::Epoch { metrics })
     }
 
-    fn rate(&self, epoch: u32, update: u64) -> f64 {
+    fn rates(&self, epoch: u32, update: u64) -> Rates {
         let classifier = self.spec.classifier;
         let at = Position { update, total_updates: self.timetable.total_updates(), epoch };
-        learning_rate(&classifier.schedule, classifier.optimizer.learning_rate(), at)
+        let scheduled = |base| learning_rate(&classifier.schedule, base, at);
+        Rates { body: scheduled(classifier.optimizer.learning_rate()), head: scheduled(classifier.head_rate()) }
+    }
+
+    /// The rate that is told: the body's, unless the head alone is trained.
+    fn rate(&self, epoch: u32, update: u64) -> f64 {
+        let Rates { body, head } = self.rates(epoch, update);
+        if self.spec.classifier.freeze == Freeze::AllButHead { head } else { body }
     }
 
     fn last_rate(&self, epoch: u32) -> f64 {

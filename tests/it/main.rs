@@ -22,3 +22,5 @@ mod report;
 mod stats;
 #[cfg(feature = "torch")]
 mod study;
+#[cfg(feature = "torch")]
+mod transfer;

@@ -34,6 +34,7 @@ fn batches<'a>(
         study_seed: StudySeed(5),
         seed: 3,
         recipe: Digest::of_bytes(b"recipe"),
+        features: None,
     }
 }
 

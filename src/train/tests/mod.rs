@@ -5,4 +5,5 @@ mod folded;
 mod formula;
 mod images;
 mod reference;
+mod transfer;
 mod trials;

@@ -7,15 +7,15 @@ use tch::{Device, Kind, Reduction, Tensor};
 
 use super::formula::{fill, uniform};
 use crate::plan::classifier::{AdamW, Architecture, Optimizer, Sgd};
-use crate::train::optimiser::Optimiser;
+use crate::train::optimiser::{Optimiser, Rates};
 use crate::train::resnet::{Layout, Mode, ResNet};
 use crate::train::state::{NamedTensor, channels_last};
 
-const CLASSES: usize = 10;
+pub(super) const CLASSES: usize = 10;
 
 /// Relative to the largest value of what is compared. In f64 the two sides differ by the order of sums (memory layout,
 /// threads), about 1e-15, and training amplifies that about a million times in twenty steps.
-const F64_TOLERANCE: f64 = 1e-8;
+pub(super) const F64_TOLERANCE: f64 = 1e-8;
 
 /// In f32, as in use: one pass of a network of fifty layers loses two of seven digits.
 const F32_TOLERANCE: f64 = 2e-5;
@@ -46,22 +46,22 @@ fn fixture() -> Fixture {
     serde_json::from_str(include_str!("../../../tests/fixtures/resnet/resnet.json")).unwrap()
 }
 
-fn values(tensor: &Tensor) -> Vec<f64> {
+pub(super) fn values(tensor: &Tensor) -> Vec<f64> {
     Vec::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
 }
 
-fn norm(tensor: &Tensor) -> f64 {
+pub(super) fn norm(tensor: &Tensor) -> f64 {
     tensor.to_kind(Kind::Double).norm().double_value(&[])
 }
 
-fn assert_near(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
+pub(super) fn assert_near(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     let scale = theirs.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let worst = ours.iter().zip(theirs).fold(0.0, |worst: f64, (a, b)| worst.max((a - b).abs() / scale));
     assert!(worst < tolerance, "{what}: relative difference {worst:e}");
 }
 
-fn find<'a>(tensors: &'a [NamedTensor], name: &str) -> &'a Tensor {
+pub(super) fn find<'a>(tensors: &'a [NamedTensor], name: &str) -> &'a Tensor {
     &tensors.iter().find(|named| named.name == name).expect("a tensor of the network").tensor
 }
 
@@ -118,7 +118,7 @@ fn curve_is_pytorchs(name: &str, rule: Optimizer, label_smoothing: f64) {
             let ours = norm(&find(&tensors, parameter).grad());
             assert_near(&format!("gradient of {parameter} in step {step}"), &[ours], &[*theirs], F64_TOLERANCE);
         }
-        optimiser.step(step as u64 + 1, rule.learning_rate()).unwrap();
+        optimiser.step(step as u64 + 1, Rates { body: rule.learning_rate(), head: rule.learning_rate() }).unwrap();
     }
     for (parameter, theirs) in expected.watched.iter().zip(&expected.weight_norms) {
         let ours = norm(&find(&tensors, parameter).detach());

@@ -20,35 +20,37 @@ use crate::train::spec::TrialSpec;
 use crate::train::trial::{TrialOutcome, run_with_layout};
 
 /// ResNet18 with an eighth of the channels: every shape of the real one, in milliseconds.
-const LAYOUT: Layout = Layout { branch: Branch::Basic, depths: [2, 2, 2, 2], width: 8 };
+pub(super) const LAYOUT: Layout = Layout { branch: Branch::Basic, depths: [2, 2, 2, 2], width: 8 };
 /// Not the stored size, so that images are resized.
 const INPUT: InputSize = InputSize { width_px: SIDE_PX, height_px: SIDE_PX - 4 };
 
 /// A trial that the tests vary.
-struct Case {
-    classifier: Classifier,
-    training: TrainingSet,
-    validation: EvaluationSet,
-    test: EvaluationSet,
-    study_seed: u64,
-    seed: u64,
-    workers: usize,
-    input: InputSize,
-    transforms: &'static dyn SampleTransform,
-    mix: Option<&'static dyn BatchMix>,
-    recipe: Digest,
-    key: Digest,
-    clock: Clock,
+pub(super) struct Case {
+    pub classifier: Classifier,
+    pub training: TrainingSet,
+    pub validation: EvaluationSet,
+    pub test: EvaluationSet,
+    pub study_seed: u64,
+    pub seed: u64,
+    pub workers: usize,
+    pub input: InputSize,
+    pub transforms: &'static dyn SampleTransform,
+    pub mix: Option<&'static dyn BatchMix>,
+    pub recipe: Digest,
+    pub key: Digest,
+    pub clock: Clock,
 }
 
 impl Case {
-    fn new(budget: Budget) -> Self {
+    pub fn new(budget: Budget) -> Self {
         let training = samples("train", 22);
         let (validation, test) = (samples("validation", 12), samples("test", 8));
         let sgd = Sgd { learning_rate: 0.02, momentum: 0.9, weight_decay: 1e-3, nesterov: false };
         let classifier = Classifier {
             architecture: crate::plan::classifier::Architecture::Resnet18,
             pretrained: None,
+            freeze: crate::plan::classifier::Freeze::None,
+            head_learning_rate: None,
             budget,
             batch_size: 8,
             epoch_rule: EpochRule::BestValidation,
@@ -78,7 +80,7 @@ impl Case {
         }
     }
 
-    fn run_in(
+    pub fn run_in(
         &self,
         folder: &Path,
         stop: &AtomicBool,
@@ -107,24 +109,24 @@ impl Case {
         run_with_layout(&spec, LAYOUT, observer)
     }
 
-    fn run(&self) -> (Result<TrialOutcome, TrainError>, Vec<RunEvent>) {
+    pub fn run(&self) -> (Result<TrialOutcome, TrainError>, Vec<RunEvent>) {
         let folder = tempfile::tempdir().unwrap();
         let mut log = Log::default();
         let outcome = self.run_in(folder.path(), &AtomicBool::new(false), &mut log);
         (outcome, log.events)
     }
 
-    fn outcome(&self) -> TrialOutcome {
+    pub fn outcome(&self) -> TrialOutcome {
         self.run().0.unwrap()
     }
 }
 
 /// Keeps events, and can set the stop flag after a number of updates.
 #[derive(Default)]
-struct Log<'a> {
-    events: Vec<RunEvent>,
-    updates: u64,
-    stop: Option<(&'a AtomicBool, u64)>,
+pub(super) struct Log<'a> {
+    pub events: Vec<RunEvent>,
+    pub updates: u64,
+    pub stop: Option<(&'a AtomicBool, u64)>,
 }
 
 impl Observer for Log<'_> {
@@ -141,7 +143,7 @@ impl Observer for Log<'_> {
     }
 }
 
-fn of_split(metrics: &[EpochMetrics], split: Split) -> Vec<&EpochMetrics> {
+pub(super) fn of_split(metrics: &[EpochMetrics], split: Split) -> Vec<&EpochMetrics> {
     metrics.iter().filter(|metrics| metrics.split == split).collect()
 }
 
@@ -241,7 +243,7 @@ fn every_seed_and_the_recipe_change_the_weights() {
 }
 
 /// Stops after `after` updates, then continues; gives the outcome and the event of the continuation.
-fn stopped_and_resumed(case: &Case, after: u64) -> (TrialOutcome, Option<RunEvent>) {
+pub(super) fn stopped_and_resumed(case: &Case, after: u64) -> (TrialOutcome, Option<RunEvent>) {
     let folder = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
     let mut log = Log { stop: Some((&stop, after)), ..Log::default() };
