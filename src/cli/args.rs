@@ -11,7 +11,7 @@ use super::session::SeedSelection;
 #[derive(Debug, Parser)]
 #[command(name = "augtrial", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed \
-                        or were interrupted, 5 registry.")]
+                        or were interrupted, 5 registry, 6 a replay differs.")]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -43,6 +43,9 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Run a study to its report. Interrupted, it continues where it stopped.
     Run(RunArgs),
+    /// Rerun one finished run from its record and say how near it comes: identical, numerically close or different.
+    #[cfg(feature = "torch")]
+    Replay(ReplayArgs),
     /// Look into the registry.
     Runs(RunsArgs),
     /// Hand what is recorded to other tools: tables, MLflow, TensorBoard.
@@ -150,6 +153,25 @@ pub(super) enum Resume {
     Auto,
     /// Begin a new attempt.
     Never,
+}
+
+#[cfg(feature = "torch")]
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The run: `latest`, or a unique prefix of its id.
+    pub(super) run: String,
+    /// Threads of the trial instead of the recorded number; other numbers give other bits.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) threads: Option<u32>,
+    /// Stop after so many epochs and compare those: a quick check.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) epochs: Option<u32>,
+    /// Folder that relative paths of the recorded plan start from; the recorded experiment file's if absent.
+    #[arg(long, value_name = "DIR")]
+    pub(super) base: Option<PathBuf>,
+    /// Print one JSON object: the grade, the surroundings, and every quantity that was compared.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,8 @@ mod init;
 mod model;
 mod output;
 mod plan;
+#[cfg(feature = "torch")]
+mod replay;
 mod report;
 mod run;
 mod runs;
@@ -44,6 +46,8 @@ impl Cli {
             Command::Check(args) => check::check(&args),
             Command::Plan(args) => plan::plan(&args, &global),
             Command::Run(args) => run::run(&args, &global),
+            #[cfg(feature = "torch")]
+            Command::Replay(args) => replay::replay(&args, &global),
             Command::Runs(args) => runs::runs(args, &global),
             Command::Export(args) => export::export(&args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),

@@ -51,14 +51,9 @@ impl Session {
         })
     }
 
-    /// Makes the first SIGINT or SIGTERM stop at the next resumable point, and the second one end the process at once.
+    /// As [`stop_on_signals`].
     pub(super) fn stop_on_signals(&self) -> Result<(), CliError> {
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, KILLED, Arc::clone(&self.stop))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&self.stop)))
-                .map_err(|source| CliError::System { action: "listen to signals", source })?;
-        }
-        Ok(())
+        stop_on_signals(&self.stop)
     }
 
     pub(super) fn context(&self) -> Context<'_> {
@@ -72,6 +67,16 @@ impl Session {
             overrides: &self.overrides,
         }
     }
+}
+
+/// Makes the first SIGINT or SIGTERM stop at the next resumable point, and the second one end the process at once.
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), CliError> {
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, KILLED, Arc::clone(stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop)))
+            .map_err(|source| CliError::System { action: "listen to signals", source })?;
+    }
+    Ok(())
 }
 
 /// The folders that the options name.

@@ -51,6 +51,15 @@ pub enum StudyError {
     Report(#[from] ReportError),
     #[error("study `{study}` has no record under this plan: run it first with `augtrial run`")]
     NotRun { study: String },
+    #[cfg(feature = "torch")]
+    #[error("run {run} {problem}; only what has finished can be replayed")]
+    NotReplayable { run: String, problem: String },
+    #[cfg(feature = "torch")]
+    #[error("the replay was interrupted; it leaves nothing behind and begins anew when it is asked for again")]
+    ReplayInterrupted,
+    #[cfg(feature = "torch")]
+    #[error("cannot make a scratch folder in {}", path.display())]
+    Scratch { path: PathBuf, source: io::Error },
     #[error("interrupted; run the same command again to continue where it stopped")]
     Interrupted,
     #[cfg(feature = "torch")]

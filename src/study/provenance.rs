@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::key::TRAINER_VERSION;
 use super::{Context, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
@@ -40,6 +41,7 @@ pub(super) fn collect(plan: &Plan, threads: u32, context: &Context<'_>) -> Resul
         backend: BTreeMap::from([
             ("libtorch".to_owned(), setup.libtorch),
             ("cpu_capability".to_owned(), setup.cpu_capability),
+            ("trainer".to_owned(), TRAINER_VERSION.to_string()),
         ]),
         threads,
         device: setup.device,

@@ -16,6 +16,8 @@ mod interruption;
 mod lab;
 mod large;
 mod misuse;
+#[cfg(feature = "torch")]
+mod replay;
 mod report;
 mod stats;
 #[cfg(feature = "torch")]
