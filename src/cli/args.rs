@@ -140,6 +140,11 @@ pub(super) struct RunArgs {
     /// Try failed trials once more, as new attempts.
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// Save the state of a trial so often, e.g. `1epoch`, `5epochs`, `10min` or `30s` (times also in the middle of an epoch);
+    /// if absent, at the end of an epoch when 30 s have passed since the last time. SIGUSR1 saves at once. Decides no result.
+    #[cfg(feature = "torch")]
+    #[arg(long, value_name = "RULE")]
+    pub(super) checkpoint_every: Option<crate::train::CheckpointRule>,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -1,12 +1,9 @@
 //! `augtrial replay`.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use super::CliError;
 use super::args::{Global, ReplayArgs};
 use super::output::line;
-use super::session::{stop_on_signals, workspace};
+use super::session::{Signals, workspace};
 use super::table::table;
 use crate::clock::Clock;
 use crate::progress::Progress;
@@ -19,15 +16,16 @@ const NONE: &str = "-";
 
 pub(super) fn replay(args: &ReplayArgs, global: &Global) -> Result<(), CliError> {
     super::environment::prepare()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signals(&stop)?;
+    let signals = Signals::default();
+    signals.listen()?;
     let (workspace, progress) = (workspace(global), Progress::new(global.quiet));
     let command_line: Vec<String> = std::env::args().collect();
     let context = Context {
         workspace: &workspace,
         progress: &progress,
         clock: Clock::System,
-        stop: &stop,
+        stop: &signals.stop,
+        save: &signals.save,
         command_line: &command_line,
         experiment: None,
         overrides: &[],
@@ -67,7 +65,7 @@ fn show(replay: &Replay) -> Result<(), CliError> {
         let nearness = if check.equal {
             "equal"
         } else if check.close {
-            "close"
+            "other bits"
         } else {
             "different"
         };
@@ -82,12 +80,13 @@ fn show(replay: &Replay) -> Result<(), CliError> {
     line(verdict(replay))
 }
 
-/// Whether a quantity is told even if it is equal: data that differ, and what the last replayed epoch and the end gave.
+/// Whether a quantity is told beside the first that differs: data that differ, and what the last replayed epoch and the end
+/// gave. What no rounding can change is told only if it differs.
 fn is_result(replay: &Replay, check: &Check) -> bool {
     match check.place {
-        Place::Data => !replay.another_trial.is_empty() && !check.equal,
-        Place::Epoch(epoch) => epoch == replay.replayed_epochs && !matches!(check.quantity, "samples" | "updates"),
-        Place::End => true,
+        Place::Data => !check.equal,
+        Place::Epoch(epoch) => epoch == replay.replayed_epochs && (check.trained || !check.equal),
+        Place::End => check.trained || !check.equal,
     }
 }
 
@@ -106,7 +105,9 @@ fn verdict(replay: &Replay) -> String {
     let part = if whole { "" } else { " as far as it was replayed" };
     let why = match (replay.grade, replay.another_trial.is_empty(), replay.bits_may_differ()) {
         (Grade::Identical, ..) | (_, false, _) => "",
-        (_, _, true) => "\nThe surroundings above explain other bits; the same ones would give the same bits.",
+        (_, _, true) => {
+            "\nThe surroundings above explain other bits, and training amplifies them; the same surroundings give the same bits."
+        }
         (_, _, false) => {
             "\nNothing that is recorded explains it: the same threads, kernels and versions give the same bits. The record was \
              changed, or the program or the machine is not what it says."

@@ -15,7 +15,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
         return super::plan::show(&session, &options);
     }
     super::environment::prepare()?;
-    session.stop_on_signals()?;
+    session.listen_to_signals()?;
     let outcome = crate::study::run(&session.plan, &options, &session.context())?;
     for (arm, seed, reason) in &outcome.failed {
         eprintln!("no result: {arm}, seed {seed}: {reason}");
@@ -46,5 +46,11 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
 }
 
 fn options(args: &RunArgs) -> Options {
-    Options { arms: args.arms.clone(), never_resume: args.resume == Resume::Never, retry_failed: args.retry_failed }
+    Options {
+        arms: args.arms.clone(),
+        never_resume: args.resume == Resume::Never,
+        retry_failed: args.retry_failed,
+        #[cfg(feature = "torch")]
+        checkpoints: args.checkpoint_every.unwrap_or_default(),
+    }
 }

@@ -18,7 +18,7 @@ use super::{Context, Options, StudyData, StudyError, provenance, sets};
 use crate::events::{EpochMetrics, Observer, Prediction, RunEvent, Split, StepProgress};
 use crate::plan::Plan;
 use crate::registry::{Registry, RunId, RunRecord, Status};
-use crate::train::{TrainError, TrialOutcome, run_trial, use_threads};
+use crate::train::{CheckpointRule, TrainError, TrialOutcome, TrialSpec, run_trial, use_threads};
 
 /// The entry of provenance.json that holds [`TRAINER_VERSION`].
 const TRAINER_FIELD: &str = "backend.trainer";
@@ -263,7 +263,8 @@ fn train(
     let scratch = tempfile::Builder::new().prefix(".replay-").tempdir_in(runs);
     let scratch = scratch.map_err(|source| StudyError::Scratch { path: runs.clone(), source })?;
     let recipe = Recipe::of(plan, data, ready);
-    let spec = recipe.spec(header.seed, header.trial_key, scratch.path(), context);
+    let checkpoints = CheckpointRule::LAST_EPOCH;
+    let spec = TrialSpec { checkpoints, ..recipe.spec(header.seed, header.trial_key, scratch.path(), context) };
     let label = format!("replay of run {}: {}, seed {}", header.run, header.arm, header.seed);
     let mut watch = Watch {
         view: TrialView::new(context.progress, &label),

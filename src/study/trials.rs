@@ -11,11 +11,11 @@ use crate::digest::Digest;
 use crate::events::{Fanout, Observer, RunEvent, Split, StepProgress};
 use crate::plan::{Plan, Trial};
 use crate::progress::{Progress, Stage};
-use crate::registry::{BeginRun, Registry, RunGuard, SetDigests};
+use crate::registry::{BeginRun, Registry, RunGuard, RunId, SetDigests};
 use crate::seed::Stream;
 use crate::train::{
-    BatchMix, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec, keep_weights_only, run_trial,
-    use_threads,
+    BatchMix, CHECKPOINT_FILE_NAME, CheckpointRule, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec,
+    keep_weights_only, run_trial, use_threads,
 };
 
 /// Threads that prepare batches beside the training: one keeps ahead of the step on every machine measured.
@@ -86,10 +86,20 @@ impl Session<'_> {
             return Ok(Ended::Failed(format!("{reason} (run {}; --retry-failed tries again)", failed.run)));
         }
         let guard = match state.resumable.filter(|_| !self.options.never_resume) {
-            Some(run) => self.registry.resume(run)?,
+            Some(run) => self.resume(run)?,
             None => self.begin(ready, seed, key)?,
         };
         self.attempt(guard, ready, seed, key, label)
+    }
+
+    /// Takes up a lost run. Killed before its first checkpoint it begins again, and so does the record of its epochs; else the
+    /// trial itself says how far back it goes.
+    fn resume(&self, run: RunId) -> Result<RunGuard, StudyError> {
+        let mut guard = self.registry.resume(run)?;
+        if !guard.dir().join(CHECKPOINT_FILE_NAME).exists() {
+            guard.record(&RunEvent::Resumed { at: rfc3339(self.context.clock.now()), epoch: 0 })?;
+        }
+        Ok(guard)
     }
 
     fn begin(&self, ready: &ReadyArm<'_>, seed: u64, trial_key: Digest) -> Result<RunGuard, StudyError> {
@@ -151,7 +161,8 @@ impl Session<'_> {
         label: &str,
     ) -> Result<TrialOutcome, TrainError> {
         let recipe = Recipe::of(self.plan, self.data, ready);
-        let spec = recipe.spec(seed, trial_key, folder, self.context);
+        let checkpoints = self.options.checkpoints;
+        let spec = TrialSpec { checkpoints, ..recipe.spec(seed, trial_key, folder, self.context) };
         let mut view = TrialView::new(self.context.progress, label);
         let mut observers = Fanout(vec![guard, &mut view]);
         run_trial(&spec, &mut observers)
@@ -211,7 +222,9 @@ impl<'a> Recipe<'a> {
             folder,
             workers: LOADER_WORKERS,
             clock: context.clock,
+            checkpoints: CheckpointRule::default(),
             stop: context.stop,
+            save: context.save,
         }
     }
 }
