@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -10,10 +11,21 @@ use crate::lab::{Lab, TINY, text};
 /// The exit code of a replay that differs.
 const DIFFERENT: i32 = 6;
 
-/// One finished run of the arm that has a set, an online transform and two epochs.
-fn finished(experiment: &str) -> Lab {
-    let lab = Lab::new(experiment);
+/// What a finished run leaves in `runs/`, but its weights: of the arm that has a set and an online transform, two epochs.
+static FINISHED: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
+    let lab = Lab::new(TINY);
     lab.run(&["run", "experiment.toml", "-q", "--seeds", "1", "--arm", "flipped"]);
+    let mut files = lab.tree("runs");
+    files.retain(|(name, _)| !name.ends_with("weights.safetensors"));
+    files
+});
+
+/// A folder of its own with that run.
+fn finished() -> Lab {
+    let lab = Lab::new(TINY);
+    for (name, content) in &*FINISHED {
+        lab.write(&format!("runs/{name}"), content);
+    }
     lab
 }
 
@@ -46,7 +58,7 @@ fn json(lab: &Lab, arguments: &[&str]) -> Value {
 
 #[test]
 fn a_replay_gives_the_recorded_bits_and_leaves_the_record_alone() {
-    let lab = finished(TINY);
+    let lab = finished();
     let before = (lab.tree("runs/trials"), lab.sets(), lab.run(&["runs", "list"]));
     let told = lab.run(&["replay", "latest", "-q"]);
     assert!(told.contains("replayed: 2 of 2 epochs, threads: 1") && told.contains("\nidentical: "), "{told}");
@@ -69,7 +81,7 @@ fn a_replay_gives_the_recorded_bits_and_leaves_the_record_alone() {
 
 #[test]
 fn a_changed_record_is_named_by_epoch_and_quantity() {
-    let lab = finished(TINY);
+    let lab = finished();
     let train = ["\"epoch\":2,", "train"];
     tamper(&lab, &train, "loss_nats", |loss| loss + 1e-7);
     let told = lab.run(&["replay", "latest", "-q"]);
@@ -99,7 +111,7 @@ fn a_changed_record_is_named_by_epoch_and_quantity() {
 
 #[test]
 fn another_number_of_threads_is_explained() {
-    let lab = finished(TINY);
+    let lab = finished();
     let output = lab.output(&["replay", "latest", "--threads", "2"]);
     let (told, notes) = (text(&output.stdout), text(&output.stderr));
     assert!(notes.contains("threads: 1 then, 2 now: sums are split among threads: bits may differ"), "{notes}");
