@@ -30,7 +30,7 @@ pub const TOLERANCE: &str = "losses within 0.1 % (0.001 below 1 nat), Top-1 with
 pub enum Grade {
     /// Weights, metrics of every epoch and predictions are equal to the bit.
     Identical,
-    /// Everything lies within [`TOLERANCE`].
+    /// Everything lies within the tolerance ([`Replay::tolerance`](super::Replay::tolerance)).
     Close,
     Different,
 }
