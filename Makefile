@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 AUGTRIAL = $(CARGO) run --quiet --bin augtrial --
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint doc build bench bench-training libtorch export-env model test-export test-mlflow test-tensorboard
+.PHONY: help study test test-long lint doc build bench bench-training libtorch export-env model test-export test-mlflow test-tensorboard
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -17,6 +17,9 @@ study: build ## run experiments/quickstart.toml to a finished report
 
 test: libtorch ## run every test
 	$(CARGO) test --locked
+
+test-long: libtorch ## the long form of tests that `make test` runs in short: studies killed at fifty random moments
+	$(CARGO) test --locked --test it -- --ignored --nocapture killed_at_fifty
 
 build: libtorch ## build the program
 	$(CARGO) build --locked

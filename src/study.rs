@@ -8,15 +8,21 @@ mod edits;
 mod error;
 mod estimate;
 mod gallery;
+#[cfg(feature = "torch")]
+mod grade;
 mod jobs;
 mod key;
 mod preview;
 #[cfg(feature = "torch")]
 mod provenance;
+#[cfg(feature = "torch")]
+mod replay;
 mod report;
 mod results;
 mod sets;
 mod sheet;
+#[cfg(feature = "torch")]
+mod surroundings;
 #[cfg(feature = "torch")]
 mod trials;
 
@@ -27,13 +33,18 @@ pub use data::StudyData;
 pub use error::{Fault, StudyError};
 pub use estimate::Basis as TimeBasis;
 #[cfg(feature = "torch")]
+pub use grade::{Check, Grade, Place};
 pub use jobs::work;
 pub use jobs::{Choice, Crew, WorkerProgram};
 pub use preview::{ArmPreview, Preview, SetPreview, TrialPreview, TrialStatus, preview};
 #[cfg(feature = "torch")]
 pub use provenance::training_setup;
+#[cfg(feature = "torch")]
+pub use replay::{Replay, ReplayOptions, replay};
 pub use report::{verify_report_of, write_report_of};
 pub use results::comparison_of;
+#[cfg(feature = "torch")]
+pub use surroundings::Surrounding;
 
 /// What became of a study.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::session::SeedSelection;
 #[derive(Debug, Parser)]
 #[command(name = "augtrial", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed \
-                        or were interrupted, 5 registry.")]
+                        or were interrupted, 5 registry, 6 a replay differs.")]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -47,6 +47,9 @@ pub(super) enum Command {
     #[cfg(feature = "torch")]
     #[command(hide = true)]
     Worker,
+    /// Rerun one finished run from its record and say how near it comes: identical, numerically close or different.
+    #[cfg(feature = "torch")]
+    Replay(ReplayArgs),
     /// Look into the registry.
     Runs(RunsArgs),
     /// Hand what is recorded to other tools: tables, MLflow, TensorBoard.
@@ -149,6 +152,11 @@ pub(super) struct RunArgs {
     /// Try failed trials once more, as new attempts.
     #[arg(long)]
     pub(super) retry_failed: bool,
+    /// Save the state of a trial so often, e.g. `1epoch`, `5epochs`, `10min` or `30s` (times also in the middle of an epoch);
+    /// if absent, at the end of an epoch when 30 s have passed since the last time. SIGUSR1 saves at once. Decides no result.
+    #[cfg(feature = "torch")]
+    #[arg(long, value_name = "RULE")]
+    pub(super) checkpoint_every: Option<crate::train::CheckpointRule>,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -162,6 +170,25 @@ pub(super) enum Resume {
     Auto,
     /// Begin a new attempt.
     Never,
+}
+
+#[cfg(feature = "torch")]
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The run: `latest`, or a unique prefix of its id.
+    pub(super) run: String,
+    /// Threads of the trial instead of the recorded number; other numbers give other bits.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) threads: Option<u32>,
+    /// Stop after so many epochs and compare those: a quick check.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) epochs: Option<u32>,
+    /// Folder that relative paths of the recorded plan start from; the recorded experiment file's if absent.
+    #[arg(long, value_name = "DIR")]
+    pub(super) base: Option<PathBuf>,
+    /// Print one JSON object: the grade, the surroundings, and every quantity that was compared.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

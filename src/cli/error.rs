@@ -50,6 +50,8 @@ pub enum CliError {
         folder.display()
     )]
     ReportDiffers { folder: PathBuf, differing: usize, missing: usize, extra: usize },
+    #[error("the replay of run {run} differs from its record, first {place}, in: {quantity}")]
+    ReplayDiffers { run: String, place: String, quantity: &'static str },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
@@ -63,9 +65,10 @@ const EXPERIMENT: u8 = 2;
 const DATA: u8 = 3;
 const TRIALS: u8 = 4;
 const REGISTRY: u8 = 5;
+const DIFFERENT: u8 = 6;
 
 impl CliError {
-    /// 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed or were interrupted, 5 registry.
+    /// 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed or were interrupted, 5 registry, 6 a replay differs.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -79,6 +82,7 @@ impl CliError {
             Self::Registry(_) | Self::Export(ExportError::Registry(_)) => REGISTRY,
             #[cfg(feature = "torch")]
             Self::Editor(_) | Self::Bundle(_) => DATA,
+            Self::ReplayDiffers { .. } => DIFFERENT,
             Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
             Self::Export(_) | Self::Serve(_) | Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
         }

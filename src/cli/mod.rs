@@ -17,6 +17,8 @@ mod init;
 mod model;
 mod output;
 mod plan;
+#[cfg(feature = "torch")]
+mod replay;
 mod report;
 mod run;
 mod runs;
@@ -48,6 +50,7 @@ impl Cli {
             Command::Run(args) => run::run(&args, &global),
             #[cfg(feature = "torch")]
             Command::Worker => worker::worker(),
+            Command::Replay(args) => replay::replay(&args, &global),
             Command::Runs(args) => runs::runs(args, &global),
             Command::Export(args) => export::export(&args, &global),
             Command::Dataset(args) => dataset::dataset(&args, &global),

@@ -18,7 +18,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
     }
     super::environment::prepare()?;
     let options = Options { worker: Some(worker()?), ..options };
-    session.stop_on_signals()?;
+    session.listen_to_signals()?;
     let outcome = crate::study::run(&session.plan, &options, &session.context())?;
     for (arm, seed, reason) in &outcome.failed {
         eprintln!("no result: {arm}, seed {seed}: {reason}");
@@ -62,5 +62,7 @@ fn options(args: &RunArgs) -> Options {
         retry_failed: args.retry_failed,
         jobs: args.jobs,
         worker: None,
+        #[cfg(feature = "torch")]
+        checkpoints: args.checkpoint_every.unwrap_or_default(),
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Session {
     experiment: std::path::PathBuf,
     workspace: Workspace,
     progress: Progress,
-    stop: Arc<AtomicBool>,
+    signals: Signals,
     command_line: Vec<String>,
 }
 
@@ -46,14 +46,14 @@ impl Session {
             experiment: experiment.file.clone(),
             workspace: workspace(global),
             progress: Progress::new(global.quiet),
-            stop: Arc::new(AtomicBool::new(false)),
+            signals: Signals::default(),
             command_line: std::env::args().collect(),
         })
     }
 
-    /// As [`stop_on_signals`], for what the session runs.
-    pub(super) fn stop_on_signals(&self) -> Result<(), CliError> {
-        stop_on_signals(&self.stop)
+    /// As [`Signals::listen`].
+    pub(super) fn listen_to_signals(&self) -> Result<(), CliError> {
+        self.signals.listen()
     }
 
     pub(super) fn context(&self) -> Context<'_> {
@@ -61,7 +61,8 @@ impl Session {
             workspace: &self.workspace,
             progress: &self.progress,
             clock: Clock::System,
-            stop: &self.stop,
+            stop: &self.signals.stop,
+            save: &self.signals.save,
             command_line: &self.command_line,
             experiment: Some(&self.experiment),
             overrides: &self.overrides,
@@ -69,14 +70,29 @@ impl Session {
     }
 }
 
-/// Makes the first SIGINT or SIGTERM stop at the next resumable point, and the second one end the process at once.
-pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), CliError> {
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, KILLED, Arc::clone(stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop)))
-            .map_err(|source| CliError::System { action: "listen to signals", source })?;
+/// What signals have asked for.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// Save and stop.
+    pub(super) stop: Arc<AtomicBool>,
+    /// Save and go on.
+    pub(super) save: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Makes the first SIGINT or SIGTERM stop at the next resumable point, and the second one end the process at once;
+    /// SIGUSR1 saves the state and lets the work go on.
+    pub(super) fn listen(&self) -> Result<(), CliError> {
+        let failed = |source| CliError::System { action: "listen to signals", source };
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, KILLED, Arc::clone(&self.stop))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&self.stop)))
+                .map_err(failed)?;
+        }
+        #[cfg(unix)]
+        signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&self.save)).map_err(failed)?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// The folders that the options name.

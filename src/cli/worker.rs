@@ -1,18 +1,15 @@
 //! `augtrial worker`: what `augtrial run --jobs N` starts N times.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use super::session::stop_on_signals;
+use super::session::Signals;
 use super::{CliError, environment};
 use crate::clock::Clock;
 use crate::study;
 
 pub(super) fn worker() -> Result<(), CliError> {
     environment::prepare()?;
-    let stop = Arc::new(AtomicBool::new(false));
+    let signals = Signals::default();
     // Ctrl-C in a terminal reaches every process of the study.
-    stop_on_signals(&stop)?;
-    study::work(std::io::stdin(), std::io::stdout(), Clock::System, &stop);
+    signals.listen()?;
+    study::work(std::io::stdin(), std::io::stdout(), Clock::System, &signals.stop, &signals.save);
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub clock: Clock,
     /// Set to stop at the next resumable point.
     pub stop: &'a AtomicBool,
+    /// Set to save the state of the trial under way and go on; taken back when it is done.
+    pub save: &'a AtomicBool,
     /// The command line, for provenance.
     pub command_line: &'a [String],
     /// The experiment file, for provenance; absent if the plan came from elsewhere.
@@ -46,6 +48,9 @@ pub struct Options {
     pub jobs: Option<u32>,
     /// What workers run; without it, this process does everything itself.
     pub worker: Option<WorkerProgram>,
+    /// When a trial saves its state on its own; decides nothing of its result.
+    #[cfg(feature = "torch")]
+    pub checkpoints: crate::train::CheckpointRule,
 }
 
 impl Context<'_> {

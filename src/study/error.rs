@@ -53,6 +53,15 @@ pub enum StudyError {
     Report(#[from] ReportError),
     #[error("study `{study}` has no record under this plan: run it first with `augtrial run`")]
     NotRun { study: String },
+    #[cfg(feature = "torch")]
+    #[error("run {run} {problem}; only what has finished can be replayed")]
+    NotReplayable { run: String, problem: String },
+    #[cfg(feature = "torch")]
+    #[error("the replay was interrupted; it leaves nothing behind and begins anew when it is asked for again")]
+    ReplayInterrupted,
+    #[cfg(feature = "torch")]
+    #[error("cannot make a scratch folder in {}", path.display())]
+    Scratch { path: PathBuf, source: io::Error },
     #[error("interrupted; run the same command again to continue where it stopped")]
     Interrupted,
     #[cfg(feature = "torch")]
@@ -102,7 +111,11 @@ impl StudyError {
             Self::Interrupted => Fault::Interrupted,
             Self::Report(_) | Self::StartWorker(_) => Fault::Internal,
             #[cfg(feature = "torch")]
-            Self::Train(_) => Fault::Internal,
+            Self::Train(_) | Self::Scratch { .. } => Fault::Internal,
+            #[cfg(feature = "torch")]
+            Self::NotReplayable { .. } => Fault::Experiment,
+            #[cfg(feature = "torch")]
+            Self::ReplayInterrupted => Fault::Interrupted,
             Self::Worker { fault, .. } => *fault,
         }
     }

@@ -13,7 +13,7 @@ use crate::plan::transform::{Mix, Transform};
 use crate::seed::StudySeed;
 
 /// Raised whenever equal plans and seeds train to another result than before.
-const TRAINER_VERSION: u32 = 2;
+pub(super) const TRAINER_VERSION: u32 = 2;
 
 /// The network's input, completed, and the digest of the weights it starts from.
 #[derive(Clone, Debug, Serialize)]

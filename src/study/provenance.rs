@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::jobs::Crew;
+use super::key::TRAINER_VERSION;
 use super::{Context, StudyError};
 use crate::digest::Digest;
 use crate::plan::Plan;
@@ -41,6 +42,7 @@ pub(super) fn collect(plan: &Plan, crew: Crew, context: &Context<'_>) -> Result<
         backend: BTreeMap::from([
             ("libtorch".to_owned(), setup.libtorch),
             ("cpu_capability".to_owned(), setup.cpu_capability),
+            ("trainer".to_owned(), TRAINER_VERSION.to_string()),
         ]),
         threads: crew.threads,
         jobs: Some(crew.jobs),

@@ -1,7 +1,7 @@
 //! Every trial of a study, seed by seed: skipped if it has a result, continued if it was interrupted, else begun.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,8 @@ use crate::progress::{Progress, Stage};
 use crate::registry::{BeginRun, Registry, RunGuard, RunId, SetDigests, Status};
 use crate::seed::Stream;
 use crate::train::{
-    BatchMix, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec, keep_weights_only, run_trial,
+    BatchMix, CHECKPOINT_FILE_NAME, CheckpointRule, InputSize, SampleTransform, TrainError, TrialOutcome, TrialSpec,
+    keep_weights_only, run_trial,
 };
 
 /// Threads that prepare batches beside the training: one keeps ahead of the step on every machine measured.
@@ -117,10 +118,20 @@ impl Session<'_> {
         let key = ready.key.trial(seed);
         let guard = match standing(self.registry, &key, self.options)? {
             Standing::Settled(ended) => return Ok(ended),
-            Standing::Resumable(run) => self.registry.resume(run)?,
+            Standing::Resumable(run) => self.resume(run)?,
             Standing::New => self.begin(ready, seed, key)?,
         };
         self.attempt(guard, ready, seed, key, label)
+    }
+
+    /// Takes up a lost run. Killed before its first checkpoint it begins again, and so does the record of its epochs; else the
+    /// trial itself says how far back it goes.
+    fn resume(&self, run: RunId) -> Result<RunGuard, StudyError> {
+        let mut guard = self.registry.resume(run)?;
+        if !guard.dir().join(CHECKPOINT_FILE_NAME).exists() {
+            guard.record(&RunEvent::Resumed { at: rfc3339(self.context.clock.now()), epoch: 0 })?;
+        }
+        Ok(guard)
     }
 
     fn begin(&self, ready: &ReadyArm<'_>, seed: u64, trial_key: Digest) -> Result<RunGuard, StudyError> {
@@ -181,34 +192,72 @@ impl Session<'_> {
         folder: &Path,
         label: &str,
     ) -> Result<TrialOutcome, TrainError> {
-        let classifier = &self.plan.classifier;
-        let online: Vec<_> = classifier.transforms.iter().chain(&ready.arm.online).cloned().collect();
-        let transforms = Online(Pipeline::new(&online));
-        let mixing = ready.arm.mix.as_ref().map(|mix| Mixing(Mixer::new(mix)));
-        let input = ready.key.input();
-        let pretrained = classifier.pretrained.as_ref().map(|path| self.plan.resolve_path(path));
-        let spec = TrialSpec {
-            study_seed: self.plan.study.seed,
-            seed,
-            classifier,
-            classes: self.data.manifest.classes.len(),
-            input: InputSize { width_px: input.width_px, height_px: input.height_px },
-            pretrained: pretrained.as_deref(),
-            training: &ready.training,
-            validation: &ready.validation,
-            test: &ready.test,
-            transforms: &transforms,
-            mix: mixing.as_ref().map(|mixing| mixing as &dyn BatchMix),
-            recipe: Digest::of_value("online-v1", &(&online, &ready.arm.mix)),
-            trial_key,
-            folder,
-            workers: LOADER_WORKERS,
-            clock: self.context.clock,
-            stop: self.context.stop,
-        };
+        let recipe = Recipe::of(self.plan, self.data, ready);
+        let checkpoints = self.options.checkpoints;
+        let spec = TrialSpec { checkpoints, ..recipe.spec(seed, trial_key, folder, self.context) };
         let mut view = TrialView::new(self.context.progress, label);
         let mut observers = Fanout(vec![guard, &mut view]);
         run_trial(&spec, &mut observers)
+    }
+}
+
+/// What the trials of one arm are made from, ready to be applied.
+pub(super) struct Recipe<'a> {
+    plan: &'a Plan,
+    data: &'a StudyData,
+    ready: &'a ReadyArm<'a>,
+    transforms: Online,
+    mixing: Option<Mixing>,
+    pretrained: Option<PathBuf>,
+    /// Name of its random streams.
+    digest: Digest,
+}
+
+impl<'a> Recipe<'a> {
+    pub(super) fn of(plan: &'a Plan, data: &'a StudyData, ready: &'a ReadyArm<'a>) -> Self {
+        let classifier = &plan.classifier;
+        let online: Vec<_> = classifier.transforms.iter().chain(&ready.arm.online).cloned().collect();
+        Self {
+            plan,
+            data,
+            ready,
+            transforms: Online(Pipeline::new(&online)),
+            mixing: ready.arm.mix.as_ref().map(|mix| Mixing(Mixer::new(mix))),
+            pretrained: classifier.pretrained.as_ref().map(|path| plan.resolve_path(path)),
+            digest: Digest::of_value("online-v1", &(&online, &ready.arm.mix)),
+        }
+    }
+
+    /// The trial with this seed, its checkpoint in `folder`.
+    pub(super) fn spec<'s>(
+        &'s self,
+        seed: u64,
+        trial_key: Digest,
+        folder: &'s Path,
+        context: &'s Context<'_>,
+    ) -> TrialSpec<'s> {
+        let input = self.ready.key.input();
+        TrialSpec {
+            study_seed: self.plan.study.seed,
+            seed,
+            classifier: &self.plan.classifier,
+            classes: self.data.manifest.classes.len(),
+            input: InputSize { width_px: input.width_px, height_px: input.height_px },
+            pretrained: self.pretrained.as_deref(),
+            training: &self.ready.training,
+            validation: &self.ready.validation,
+            test: &self.ready.test,
+            transforms: &self.transforms,
+            mix: self.mixing.as_ref().map(|mixing| mixing as &dyn BatchMix),
+            recipe: self.digest,
+            trial_key,
+            folder,
+            workers: LOADER_WORKERS,
+            clock: context.clock,
+            checkpoints: CheckpointRule::default(),
+            stop: context.stop,
+            save: context.save,
+        }
     }
 }
 
@@ -248,7 +297,7 @@ impl BatchMix for Mixing {
 }
 
 /// Shows one trial.
-struct TrialView<'a> {
+pub(super) struct TrialView<'a> {
     progress: &'a Progress,
     label: &'a str,
     stage: Stage<'a>,
@@ -256,7 +305,7 @@ struct TrialView<'a> {
 }
 
 impl<'a> TrialView<'a> {
-    fn new(progress: &'a Progress, label: &'a str) -> Self {
+    pub(super) fn new(progress: &'a Progress, label: &'a str) -> Self {
         Self { progress, label, stage: progress.stage(label, 0, "updates"), validation: String::new() }
     }
 }

@@ -17,6 +17,7 @@ mod prefetch;
 mod preprocess;
 mod pretrained;
 mod resnet;
+mod rule;
 mod schedule;
 mod spec;
 mod state;
@@ -31,5 +32,6 @@ pub use checkpoint::{FILE_NAME as CHECKPOINT_FILE_NAME, WEIGHTS_FILE_NAME, keep_
 pub use device::{Setup, resolve_device, set_threads, use_threads};
 pub use error::TrainError;
 pub use preprocess::InputSize;
+pub use rule::{CheckpointRule, ParseRuleError};
 pub use spec::TrialSpec;
 pub use trial::{TrialOutcome, run_trial};

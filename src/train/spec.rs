@@ -9,6 +9,7 @@ use super::error::TrainError;
 use super::evaluate::Evaluator;
 use super::features::FeatureTable;
 use super::preprocess::InputSize;
+use super::rule::CheckpointRule;
 use super::timetable::Timetable;
 use crate::clock::Clock;
 use crate::data::samples::{EvaluationSet, Sample, TrainingSet};
@@ -47,8 +48,12 @@ pub struct TrialSpec<'a> {
     /// Threads that prepare batches beside the training; the result does not depend on their number.
     pub workers: usize,
     pub clock: Clock,
+    /// When the state is saved on its own; the result does not depend on it.
+    pub checkpoints: CheckpointRule,
     /// Set to stop after the current update, with a checkpoint.
     pub stop: &'a AtomicBool,
+    /// Set to save the state after the current update and go on; taken back when it is done.
+    pub save: &'a AtomicBool,
 }
 
 impl<'a> TrialSpec<'a> {

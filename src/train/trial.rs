@@ -53,9 +53,9 @@ pub struct TrialOutcome {
 /// Runs a trial, or the rest of it if `spec.folder` holds its checkpoint.
 ///
 /// Emits, in order: `Resumed` (only when continued), `Prepared`, `FeaturesComputed` (only when the head alone is to be
-/// trained), per epoch `Epoch` (training), `Epoch` (validation) and `Checkpointed`, then `Selected`, `TestOpened`, `Tested` and
-/// `Cost`. `Started`, `Finished` and `Failed` are the caller's. Epochs that an earlier attempt reported beyond the epoch of
-/// `Resumed` are reported again, with equal values.
+/// trained), per epoch `Epoch` (training), `Epoch` (validation) and, if the rule has the state saved then, `Checkpointed`, then
+/// `Selected`, `TestOpened`, `Tested` and `Cost`. `Started`, `Finished` and `Failed` are the caller's. Epochs that an earlier
+/// attempt reported beyond the epoch of `Resumed` are reported again, with equal values.
 ///
 /// # Errors
 /// [`TrainError::Interrupted`] when `spec.stop` is set, after saving the state; [`TrainError::NonFinite`] when the loss
@@ -78,8 +78,7 @@ pub(super) fn run_with_layout(
     for epoch in trial.progress.epochs..trial.timetable.total_epochs() {
         trial.train(epoch, observer)?;
         trial.validate(epoch, observer)?;
-        trial.save()?;
-        emit(observer, &RunEvent::Checkpointed { epoch: epoch + 1 })?;
+        trial.end_epoch(observer)?;
     }
     let selected_epoch = trial.select(observer)?;
     trial.test(selected_epoch, observer)
@@ -102,6 +101,15 @@ struct Trial<'a> {
     meter: Meter,
     /// The network after `progress.best`.
     best: HostState,
+    saved: Saved,
+}
+
+/// The state on disk.
+struct Saved {
+    updates: u64,
+    epochs: u32,
+    /// Since it was written, or since the trial was taken up.
+    age: Stopwatch,
 }
 
 impl<'a> Trial<'a> {
@@ -128,6 +136,7 @@ impl<'a> Trial<'a> {
             pending: Pending::default(),
             meter: Meter::new(spec.clock),
             best: HostState::new(),
+            saved: Saved { updates: 0, epochs: 0, age: spec.clock.start() },
         })
     }
 
@@ -141,6 +150,7 @@ impl<'a> Trial<'a> {
         checkpoint.restore(Section::Optimiser, &self.optimiser.named_tensors(), folder)?;
         self.best = checkpoint.section(Section::Best);
         self.progress = checkpoint.progress;
+        self.mark_saved();
         emit(observer, &RunEvent::Resumed { at: rfc3339(self.spec.clock.now()), epoch: self.progress.epochs })
     }
 
@@ -176,16 +186,13 @@ impl<'a> Trial<'a> {
         let mut samples = 0;
         let batches = spec.batches(self.fixed.as_ref().and_then(|fixed| fixed.training.clone()));
         let updates = self.progress.updates..self.timetable.updates_of(epoch).end;
-        let resumed_at = updates.start;
         self.meter.restart();
         prefetch(
             updates,
             spec.workers,
             || batches.stager(device),
-            |update, batch: Result<StagedBatch, TchError>| {
-                if spec.stop.load(Ordering::Relaxed) {
-                    return self.interrupt(epoch, resumed_at);
-                }
+            |update, batch: Result<StagedBatch, TchError>| -> Result<(), TrainError> {
+                self.heed_requests(epoch)?;
                 let batch = batch?;
                 self.step(epoch, update, &batch)?;
                 samples += batch.samples as u64;
@@ -341,13 +348,40 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Saves what is not saved yet and reports the interruption.
-    fn interrupt(&mut self, epoch: u32, saved_updates: u64) -> Result<(), TrainError> {
-        self.collect(epoch)?;
-        if self.progress.updates > saved_updates {
-            self.save()?;
+    /// Between two updates: saves and goes on, or saves and stops, if a signal or the rule asks for it.
+    fn heed_requests(&mut self, epoch: u32) -> Result<(), TrainError> {
+        let spec = self.spec;
+        let stop = spec.stop.load(Ordering::Relaxed);
+        let save = spec.save.swap(false, Ordering::Relaxed);
+        if stop || save || spec.checkpoints.within_epoch(self.saved.age.elapsed()) {
+            self.collect(epoch)?;
+            self.save_if_new()?;
         }
-        Err(TrainError::Interrupted { epochs: self.progress.epochs, updates: self.progress.updates })
+        if stop {
+            return Err(TrainError::Interrupted { epochs: self.progress.epochs, updates: self.progress.updates });
+        }
+        Ok(())
+    }
+
+    /// Saves the state after an epoch if it is the last or the rule asks for it.
+    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let epochs = self.progress.epochs;
+        let last = epochs == self.timetable.total_epochs();
+        if last || self.spec.checkpoints.after_epoch(epochs, self.saved.age.elapsed()) {
+            self.save_if_new()?;
+            emit(observer, &RunEvent::Checkpointed { epoch: epochs })?;
+        }
+        Ok(())
+    }
+
+    fn save_if_new(&mut self) -> Result<(), TrainError> {
+        let Progress { updates, epochs, .. } = self.progress;
+        if (self.saved.updates, self.saved.epochs) == (updates, epochs) { Ok(()) } else { self.save() }
+    }
+
+    fn mark_saved(&mut self) {
+        let Progress { updates, epochs, .. } = self.progress;
+        self.saved = Saved { updates, epochs, age: self.spec.clock.start() };
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
@@ -358,6 +392,7 @@ impl<'a> Trial<'a> {
         checkpoint.insert(Section::Best, self.best.clone());
         checkpoint.save(self.spec.folder, self.spec.trial_key)?;
         self.meter.read(&mut self.progress.cost, Part::Checkpoint);
+        self.mark_saved();
         Ok(())
     }
 

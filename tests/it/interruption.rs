@@ -1,8 +1,13 @@
-//! `kill -9` and a full disk: nothing is lost, nothing is doubled.
+//! `kill -9`, other signals and a full disk: nothing is lost, nothing is doubled.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 use crate::lab::{Lab, TINY, text};
 use crate::study::recorded;
@@ -10,6 +15,29 @@ use crate::study::recorded;
 /// One arm, so that the killed trial is the one looked at.
 fn one_arm() -> String {
     TINY.replace("seeds = [1, 2]", "seeds = [1]").replace("updates = 6", "updates = 12")
+}
+
+/// Exit code of a study that was stopped.
+const INTERRUPTED: i32 = 4;
+const RUN: [&str; 5] = ["run", "experiment.toml", "-q", "--checkpoint-every", "1epoch"];
+
+/// What a run of [`one_arm`] that nobody disturbs records, and how long it takes.
+static UNDISTURBED: LazyLock<(String, Duration)> = LazyLock::new(|| {
+    let lab = Lab::new(&one_arm());
+    let start = Instant::now();
+    lab.run(&RUN);
+    let took = start.elapsed();
+    (recorded(&lab), took)
+});
+
+fn undisturbed() -> &'static str {
+    &UNDISTURBED.0
+}
+
+/// Sends a signal to a process that has not been waited for.
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// Kills the process with SIGKILL as soon as `ready`, and says whether it was still at work.
@@ -26,6 +54,15 @@ pub fn kill_when(child: &mut Child, mut ready: impl FnMut() -> bool) -> bool {
     false
 }
 
+/// Waits for something while the process is at work.
+fn wait_until(child: &mut Child, mut ready: impl FnMut(&Child) -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !ready(child) {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "the moment never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 pub fn any_line(folder: &Path, file: &str, part: &str) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     let mut files = entries.flatten().map(|entry| entry.path().join(file));
@@ -34,11 +71,8 @@ pub fn any_line(folder: &Path, file: &str, part: &str) -> bool {
 
 #[test]
 fn a_study_killed_in_training_is_continued_to_the_same_bits() {
-    let whole = Lab::new(&one_arm());
-    whole.run(&["run", "experiment.toml", "-q"]);
-
     let killed = Lab::new(&one_arm());
-    let mut child = killed.command(&["run", "experiment.toml", "-q"]).spawn().unwrap();
+    let mut child = killed.command(&RUN).spawn().unwrap();
     let trials = killed.path("runs/trials");
     assert!(kill_when(&mut child, || any_line(&trials, "events.jsonl", "checkpointed")), "killed in the middle");
     assert!(killed.run(&["runs", "list"]).contains("lost"));
@@ -46,9 +80,21 @@ fn a_study_killed_in_training_is_continued_to_the_same_bits() {
     assert!(plan.contains("was interrupted"), "{plan}");
 
     killed.run(&["run", "experiment.toml", "-q"]);
-    assert_eq!(recorded(&killed), recorded(&whole));
+    assert_eq!(recorded(&killed), undisturbed());
     let attempts = killed.run(&["runs", "query", "select max(attempt) as most, sum(resumes) as resumed from runs"]);
     assert!(attempts.contains(" 1 ") || attempts.contains('1'), "{attempts}");
+}
+
+#[test]
+fn a_trial_killed_before_its_first_checkpoint_begins_again_with_its_record() {
+    let lab = Lab::new(&one_arm());
+    let mut child = lab.command(&["run", "experiment.toml", "-q", "--checkpoint-every", "1000epochs"]).spawn().unwrap();
+    let trials = lab.path("runs/trials");
+    assert!(kill_when(&mut child, || any_line(&trials, "events.jsonl", "validation")), "killed in the middle");
+    lab.run(&RUN);
+    assert_eq!(recorded(&lab), undisturbed());
+    no_epoch_is_recorded_twice(&lab);
+    assert!(lab.run(&["runs", "query", "select 'resumes=' || max(resumes) as found from runs"]).contains("resumes=1"));
 }
 
 #[test]
@@ -79,20 +125,17 @@ fn a_study_killed_while_it_makes_a_set_continues_there() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_stops_the_study_with_the_path_and_loses_nothing() {
-    let whole = Lab::new(&one_arm());
-    whole.run(&["run", "experiment.toml", "-q"]);
-
     let lab = Lab::new(&one_arm());
     let script =
         format!("trap '' XFSZ; ulimit -f 20000; exec '{}' run experiment.toml -q", env!("CARGO_BIN_EXE_augtrial"));
-    let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(lab.path("")).output().unwrap();
+    let output = Command::new("bash").args(["-c", &script]).current_dir(lab.path("")).output().unwrap();
     let errors = text(&output.stderr);
     assert!(!output.status.success(), "a checkpoint is larger than the limit");
     assert!(errors.contains("cannot write the checkpoint") && errors.contains("checkpoint.safetensors"), "{errors}");
     assert!(errors.contains("File too large") || errors.contains("No space"), "{errors}");
 
     lab.run(&["run", "experiment.toml", "-q"]);
-    assert_eq!(recorded(&lab), recorded(&whole));
+    assert_eq!(recorded(&lab), undisturbed());
 }
 
 #[test]
@@ -100,15 +143,103 @@ fn a_signal_leaves_a_resumable_state() {
     let lab = Lab::new(&one_arm().replace("updates = 12", "updates = 200"));
     let mut child = lab.command(&["run", "experiment.toml", "-q"]).spawn().unwrap();
     let trials = lab.path("runs/trials");
-    let deadline = Instant::now() + Duration::from_mins(2);
-    while !any_line(&trials, "events.jsonl", "prepared") {
-        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
+    wait_until(&mut child, |_| any_line(&trials, "events.jsonl", "prepared"));
+    send("INT", &child);
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(INTERRUPTED), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("run the same command again"), "{}", text(&output.stderr));
     assert!(lab.run(&["plan", "experiment.toml"]).contains("was interrupted"));
+}
+
+#[test]
+fn a_run_that_is_asked_to_save_does_and_goes_on() {
+    let lab = Lab::new(&one_arm());
+    let mut child = lab.command(&["run", "experiment.toml", "-q", "--checkpoint-every", "1000epochs"]).spawn().unwrap();
+    let trials = lab.path("runs/trials");
+    let saved = || trials.read_dir().unwrap().flatten().any(|run| run.path().join("checkpoint.safetensors").exists());
+    wait_until(&mut child, |_| any_line(&trials, "events.jsonl", "prepared"));
+    wait_until(&mut child, |child| {
+        // Before the first update there is nothing to save, and so it is asked until there is.
+        send("USR1", child);
+        saved()
+    });
+    assert!(!any_line(&trials, "events.jsonl", "checkpointed"), "saved because it was asked to");
+    assert!(kill_when(&mut child, || any_line(&trials, "events.jsonl", "validation")), "it went on, and was killed");
+    lab.run(&RUN);
+    assert_eq!(recorded(&lab), undisturbed());
+    assert!(lab.run(&["runs", "query", "select 'resumes=' || max(resumes) as found from runs"]).contains("resumes=1"));
+}
+
+fn no_epoch_is_recorded_twice(lab: &Lab) {
+    let runs = lab.path("runs/trials").read_dir().unwrap().flatten();
+    for events in runs.map(|run| std::fs::read_to_string(run.path().join("events.jsonl")).unwrap()) {
+        let parse = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let epochs = events.lines().map(parse).filter(|event| event["event"] == "epoch");
+        let mut parts: Vec<_> =
+            epochs.map(|event| (event["metrics"]["epoch"].as_u64(), event["metrics"]["split"].to_string())).collect();
+        parts.sort();
+        let all = parts.len();
+        parts.dedup();
+        assert_eq!(parts.len(), all, "{events}");
+    }
+}
+
+/// Another one every time, unless the environment gives it: different moments add up.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the moments of the kills are to differ from run to run; they are printed"
+)]
+fn kill_seed() -> u64 {
+    let given = std::env::var("AUGTRIAL_KILL_SEED").ok();
+    given.map_or_else(
+        || RandomState::new().build_hasher().finish(),
+        |seed| seed.parse().expect("AUGTRIAL_KILL_SEED is a number"),
+    )
+}
+
+/// Ends runs by random signals at random moments until that happened so often; every study is let to its end.
+fn killed_at_random(kills: u32) {
+    let seed = kill_seed();
+    println!("AUGTRIAL_KILL_SEED={seed} kills alike");
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut done = 0;
+    while done < kills {
+        let lab = Lab::new(&one_arm());
+        loop {
+            let signal = ["KILL", "TERM", "INT"][rng.random_range(0..3)];
+            let rule = ["1epoch", "3epochs", "1s"][rng.random_range(0..3)];
+            let delay = UNDISTURBED.1.mul_f64(rng.random());
+            let mut child = lab.command(&["run", "experiment.toml", "-q", "--checkpoint-every", rule]).spawn().unwrap();
+            std::thread::sleep(delay);
+            let in_time = child.try_wait().unwrap().is_none();
+            if in_time {
+                send(signal, &child);
+            }
+            let status = child.wait().unwrap();
+            // A signal that comes before it is listened to ends the process; one that comes after the last update, nothing.
+            let told = format!("seed {seed}, kill {done}: {signal} after {delay:?}: {status}");
+            assert!(matches!(status.code(), None | Some(0 | INTERRUPTED)), "{told}");
+            done += u32::from(in_time);
+            if status.success() || done == kills {
+                break;
+            }
+        }
+        lab.run(&RUN);
+        assert_eq!(recorded(&lab), undisturbed(), "seed {seed}, {done} kills");
+        let runs =
+            lab.run(&["runs", "query", "select 'runs=' || count(*) || ' attempt=' || max(attempt) as found from runs"]);
+        assert!(runs.contains("runs=2 attempt=1"), "no attempt is doubled: {runs}");
+        no_epoch_is_recorded_twice(&lab);
+    }
+}
+
+#[test]
+fn killed_at_random_moments_a_study_ends_in_the_same_bits() {
+    killed_at_random(4);
+}
+
+#[test]
+#[ignore = "takes minutes: `make test-long`"]
+fn killed_at_fifty_random_moments_studies_end_in_the_same_bits() {
+    killed_at_random(50);
 }

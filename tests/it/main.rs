@@ -18,6 +18,8 @@ mod jobs;
 mod lab;
 mod large;
 mod misuse;
+#[cfg(feature = "torch")]
+mod replay;
 mod report;
 mod stats;
 #[cfg(feature = "torch")]

@@ -61,6 +61,7 @@ fn assignment(session: &Session<'_>) -> Assignment {
         threads: session.crew.threads,
         never_resume: options.never_resume,
         retry_failed: options.retry_failed,
+        checkpoints: options.checkpoints,
         command_line: context.command_line.to_vec(),
         experiment: context.experiment.map(PathBuf::from),
         overrides: context.overrides.to_vec(),
@@ -90,8 +91,12 @@ impl Lead<'_> {
 
     /// Until all is done, or somebody says stop.
     fn lead(&mut self) -> Result<(), StudyError> {
-        while !self.queue.is_done() && !self.session.context.stop.load(Ordering::Relaxed) {
+        let context = self.session.context;
+        while !self.queue.is_done() && !context.stop.load(Ordering::Relaxed) {
             self.hand_out()?;
+            if context.save.swap(false, Ordering::Relaxed) {
+                self.team.save();
+            }
             if let Some(event) = self.team.next_event(PATIENCE) {
                 self.take(event)?;
             }

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::progress::Shown;
 use crate::study::error::Fault;
 use crate::study::trials::Ended;
+use crate::train::CheckpointRule;
 
 /// To a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub enum Order {
     Set { arm: String },
     /// Run a trial, or what is left of it.
     Trial { arm: String, seed: u64, label: String },
+    /// Save the state of the trial under way, and go on. Heard at once, whatever else is being done.
+    Save,
 }
 
 /// Everything about a study that a worker must know, as its leader knows it: what changes on disk meanwhile, changes
@@ -39,6 +42,7 @@ pub struct Assignment {
     pub threads: u32,
     pub never_resume: bool,
     pub retry_failed: bool,
+    pub checkpoints: CheckpointRule,
     /// The leader's, for provenance.
     pub command_line: Vec<String>,
     pub experiment: Option<PathBuf>,

@@ -99,6 +99,11 @@ impl<'a> Team<'a> {
         Ok(number)
     }
 
+    /// Tells everybody to save their trials and to go on.
+    pub fn save(&mut self) {
+        self.workers.values_mut().for_each(|worker| worker.tell(&Order::Save));
+    }
+
     /// Tells everybody to stop at the next resumable point.
     pub fn dismiss(&mut self) {
         for worker in self.workers.values_mut() {

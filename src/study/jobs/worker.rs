@@ -19,7 +19,7 @@ use crate::study::trials::{Session, chain};
 use crate::study::{Context, Options, StudyData, StudyError};
 
 /// Works on a study for the process that writes the orders and reads the answers, until the orders end. `stop` makes it
-/// stop at the next resumable point; the end of the orders sets it.
+/// stop at the next resumable point, and `save` makes it save and go on; the orders set both.
 ///
 /// Problems are answers too: nothing is returned, and nothing printed.
 pub fn work(
@@ -27,25 +27,28 @@ pub fn work(
     answers: impl Write + Send + 'static,
     clock: Clock,
     stop: &Arc<AtomicBool>,
+    save: &Arc<AtomicBool>,
 ) {
-    let orders = listen(orders, Arc::clone(stop));
+    let orders = listen(orders, Arc::clone(stop), Arc::clone(save));
     let answers = Answers(Arc::new(Mutex::new(answers)));
     let Ok(Order::Begin(assignment)) = orders.recv() else { return };
-    match follow(&assignment, &orders, &answers, clock, stop) {
+    match follow(&assignment, &orders, &answers, clock, (stop, save)) {
         Ok(()) => {}
         Err(StudyError::Interrupted) => answers.give(&Answer::Interrupted),
         Err(error) => answers.give(&Answer::Broken { problem: chain(&error), fault: error.fault() }),
     }
 }
 
-/// Reads orders on a thread of its own, so that their end is noticed in the middle of a job.
-fn listen(orders: impl Read + Send + 'static, stop: Arc<AtomicBool>) -> Receiver<Order> {
+/// Reads orders on a thread of its own, so that their end, and the wish to save, are noticed in the middle of a job.
+fn listen(orders: impl Read + Send + 'static, stop: Arc<AtomicBool>, save: Arc<AtomicBool>) -> Receiver<Order> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(orders).lines().map_while(Result::ok) {
             // An order that cannot be read comes from another version of the program: better to stop than to guess.
             let Ok(order) = serde_json::from_str(&line) else { break };
-            if sender.send(order).is_err() {
+            if matches!(order, Order::Save) {
+                save.store(true, Ordering::Relaxed);
+            } else if sender.send(order).is_err() {
                 break;
             }
         }
@@ -75,7 +78,7 @@ fn follow<W: Write + Send + 'static>(
     orders: &Receiver<Order>,
     answers: &Answers<W>,
     clock: Clock,
-    stop: &AtomicBool,
+    (stop, save): (&AtomicBool, &AtomicBool),
 ) -> Result<(), StudyError> {
     let plan = Plan::parse("the leader's plan", &assignment.plan_toml, assignment.base.clone(), &[])?;
     if plan.digest() != assignment.plan {
@@ -92,12 +95,13 @@ fn follow<W: Write + Send + 'static>(
         progress: &progress,
         clock,
         stop,
+        save,
         command_line: &assignment.command_line,
         experiment: assignment.experiment.as_deref(),
         overrides: &assignment.overrides,
     };
-    let options =
-        Options { never_resume: assignment.never_resume, retry_failed: assignment.retry_failed, ..Options::default() };
+    let Assignment { never_resume, retry_failed, checkpoints, .. } = *assignment;
+    let options = Options { never_resume, retry_failed, checkpoints, ..Options::default() };
     let data = StudyData::as_read(&plan, assignment.manifest.clone(), &context)?;
     let pool = Pool::open(&plan, &data, &context)?;
     let registry = context.open_registry()?;
@@ -120,6 +124,7 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn obey(&mut self, order: Order) -> Result<Answer, StudyError> {
         match order {
+            Order::Save => Err(self.confused("was told to save where that is no order")),
             Order::Begin(_) => Err(self.confused("was told twice to begin")),
             Order::Set { arm } => Ok(Answer::SetMade { generation_secs: self.take_up(&arm)? }),
             Order::Trial { arm, seed, label } => {

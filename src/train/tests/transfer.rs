@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 use serde::Deserialize;
 use tch::{Device, Kind, Reduction, Tensor};
 
+use super::case::{Case, Log, of_split};
+use super::checkpoints::stopped_and_resumed;
 use super::formula::{fill, uniform};
 use super::images::{Jitter, Neighbours, samples};
 use super::reference::{CLASSES, F64_TOLERANCE, assert_near, find, norm};
-use super::trials::{Case, Log, of_split, stopped_and_resumed};
 use crate::data::samples::{EvaluationSet, TrainingSet};
 use crate::events::{RunEvent, Split};
 use crate::plan::classifier::{

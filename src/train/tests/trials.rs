@@ -1,151 +1,18 @@
 //! Small trials: reproducible, resumable, honest about what they look at.
 
 use std::io;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use super::images::{CLASSES, Jitter, Neighbours, SIDE_PX, samples};
+use super::case::{Case, Log, of_split};
+use super::images::{CLASSES, Neighbours, samples};
 use crate::clock::Clock;
 use crate::data::samples::{EvaluationSet, TrainingSet};
 use crate::digest::Digest;
-use crate::events::{EpochMetrics, Observer, RunEvent, Split, StepProgress};
-use crate::plan::classifier::{AdamW, Budget, Classifier, Constant, EpochRule, Optimizer, Precision, Schedule, Sgd};
-use crate::seed::StudySeed;
-use crate::train::batches::{BatchMix, SampleTransform, Unchanged};
-use crate::train::device::set_threads;
+use crate::events::{EpochMetrics, Observer, RunEvent, Split};
+use crate::plan::classifier::{Budget, Constant, EpochRule, Optimizer, Precision, Schedule, Sgd};
+use crate::train::batches::Unchanged;
 use crate::train::error::TrainError;
 use crate::train::preprocess::InputSize;
-use crate::train::resnet::{Branch, Layout};
-use crate::train::spec::TrialSpec;
-use crate::train::trial::{TrialOutcome, run_with_layout};
-
-/// ResNet18 with an eighth of the channels: every shape of the real one, in milliseconds.
-pub(super) const LAYOUT: Layout = Layout { branch: Branch::Basic, depths: [2, 2, 2, 2], width: 8 };
-/// Not the stored size, so that images are resized.
-const INPUT: InputSize = InputSize { width_px: SIDE_PX, height_px: SIDE_PX - 4 };
-
-/// A trial that the tests vary.
-pub(super) struct Case {
-    pub classifier: Classifier,
-    pub training: TrainingSet,
-    pub validation: EvaluationSet,
-    pub test: EvaluationSet,
-    pub study_seed: u64,
-    pub seed: u64,
-    pub workers: usize,
-    pub input: InputSize,
-    pub transforms: &'static dyn SampleTransform,
-    pub mix: Option<&'static dyn BatchMix>,
-    pub recipe: Digest,
-    pub key: Digest,
-    pub clock: Clock,
-}
-
-impl Case {
-    pub fn new(budget: Budget) -> Self {
-        let training = samples("train", 22);
-        let (validation, test) = (samples("validation", 12), samples("test", 8));
-        let sgd = Sgd { learning_rate: 0.02, momentum: 0.9, weight_decay: 1e-3, nesterov: false };
-        let classifier = Classifier {
-            architecture: crate::plan::classifier::Architecture::Resnet18,
-            pretrained: None,
-            freeze: crate::plan::classifier::Freeze::None,
-            head_learning_rate: None,
-            budget,
-            batch_size: 8,
-            epoch_rule: EpochRule::BestValidation,
-            label_smoothing: 0.0,
-            device: crate::plan::classifier::Device::Cpu,
-            precision: Precision::Fp32,
-            threads: None,
-            input: crate::plan::classifier::Input::default(),
-            optimizer: Optimizer::Sgd(sgd),
-            schedule: Schedule::default(),
-            transforms: Vec::new(),
-        };
-        Self {
-            classifier,
-            training: TrainingSet::for_tests(training.0, training.1),
-            validation: EvaluationSet::new(Split::Validation, validation.0, validation.1),
-            test: EvaluationSet::new(Split::Test, test.0, test.1),
-            study_seed: 1,
-            seed: 1,
-            workers: 2,
-            input: INPUT,
-            transforms: &Jitter,
-            mix: None,
-            recipe: Digest::of_bytes(b"recipe"),
-            key: Digest::of_bytes(b"key"),
-            clock: Clock::Fixed(chrono::DateTime::UNIX_EPOCH),
-        }
-    }
-
-    pub fn run_in(
-        &self,
-        folder: &Path,
-        stop: &AtomicBool,
-        observer: &mut dyn Observer,
-    ) -> Result<TrialOutcome, TrainError> {
-        set_threads(1); // of small networks, more threads only wait for one another
-        let spec = TrialSpec {
-            study_seed: StudySeed(self.study_seed),
-            seed: self.seed,
-            classifier: &self.classifier,
-            classes: CLASSES,
-            input: self.input,
-            pretrained: None,
-            training: &self.training,
-            validation: &self.validation,
-            test: &self.test,
-            transforms: self.transforms,
-            mix: self.mix,
-            recipe: self.recipe,
-            trial_key: self.key,
-            folder,
-            workers: self.workers,
-            clock: self.clock,
-            stop,
-        };
-        run_with_layout(&spec, LAYOUT, observer)
-    }
-
-    pub fn run(&self) -> (Result<TrialOutcome, TrainError>, Vec<RunEvent>) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut log = Log::default();
-        let outcome = self.run_in(folder.path(), &AtomicBool::new(false), &mut log);
-        (outcome, log.events)
-    }
-
-    pub fn outcome(&self) -> TrialOutcome {
-        self.run().0.unwrap()
-    }
-}
-
-/// Keeps events, and can set the stop flag after a number of updates.
-#[derive(Default)]
-pub(super) struct Log<'a> {
-    pub events: Vec<RunEvent>,
-    pub updates: u64,
-    pub stop: Option<(&'a AtomicBool, u64)>,
-}
-
-impl Observer for Log<'_> {
-    fn observe(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.events.push(event.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, progress: &StepProgress) {
-        self.updates = progress.updates;
-        if let Some((flag, after)) = self.stop {
-            flag.store(progress.updates >= after, Ordering::Relaxed);
-        }
-    }
-}
-
-pub(super) fn of_split(metrics: &[EpochMetrics], split: Split) -> Vec<&EpochMetrics> {
-    metrics.iter().filter(|metrics| metrics.split == split).collect()
-}
 
 #[test]
 fn a_trial_learns_what_can_be_learnt_and_reports_in_order() {
@@ -170,23 +37,6 @@ fn a_trial_learns_what_can_be_learnt_and_reports_in_order() {
         events.iter().filter_map(|e| if let RunEvent::Epoch { metrics } = e { Some(metrics) } else { None }).collect();
     assert_eq!(reported, outcome.history.iter().collect::<Vec<_>>());
     assert!(of_split(&outcome.history, Split::Train).iter().all(|metrics| metrics.samples == 22));
-}
-
-#[test]
-fn thirty_two_images_can_be_learnt_by_heart() {
-    let mut case = Case::new(Budget::Epochs(25));
-    let (mut training, store) = samples("train", 32);
-    // Labels that the pixels do not explain.
-    for (index, sample) in training.iter_mut().enumerate() {
-        sample.label = (index / 8) as u32;
-    }
-    case.training = TrainingSet::for_tests(training, store);
-    case.transforms = &Unchanged;
-    case.classifier.optimizer = Optimizer::Adamw(AdamW { learning_rate: 3e-3, ..AdamW::default() });
-    let outcome = case.outcome();
-    let train = of_split(&outcome.history, Split::Train);
-    assert!(train[0].top1 < 0.6, "{:?}", train[0]);
-    assert_eq!(train.last().unwrap().top1, 1.0, "{:?}", train.last());
 }
 
 #[test]
@@ -240,65 +90,6 @@ fn every_seed_and_the_recipe_change_the_weights() {
     // Without a transform the recipe's streams are not drawn from, and its name leaves no trace.
     let plain = |recipe: &[u8]| Case { transforms: &Unchanged, recipe: Digest::of_bytes(recipe), ..case() };
     assert_eq!(plain(b"one").outcome(), plain(b"two").outcome());
-}
-
-/// Stops after `after` updates, then continues; gives the outcome and the event of the continuation.
-pub(super) fn stopped_and_resumed(case: &Case, after: u64) -> (TrialOutcome, Option<RunEvent>) {
-    let folder = tempfile::tempdir().unwrap();
-    let stop = AtomicBool::new(false);
-    let mut log = Log { stop: Some((&stop, after)), ..Log::default() };
-    let interrupted = case.run_in(folder.path(), &stop, &mut log).unwrap_err();
-    assert!(matches!(interrupted, TrainError::Interrupted { updates, .. } if updates == after), "{interrupted}");
-    let mut log = Log::default();
-    let outcome = case.run_in(folder.path(), &AtomicBool::new(false), &mut log).unwrap();
-    (outcome, log.events.into_iter().next())
-}
-
-#[test]
-fn a_resumed_trial_equals_an_uninterrupted_one() {
-    let sgd = Case::new(Budget::Epochs(3)); // three updates an epoch
-    let mut adamw = Case::new(Budget::Updates(8));
-    adamw.classifier.optimizer = Optimizer::Adamw(AdamW::default());
-    adamw.mix = Some(&Neighbours);
-    for case in [sgd, adamw] {
-        let whole = case.outcome();
-        for after in 1..case_updates(&case) {
-            let (outcome, first) = stopped_and_resumed(&case, after);
-            assert_eq!(outcome, whole, "stopped after {after}");
-            let epoch = (after / 3) as u32;
-            assert!(matches!(first, Some(RunEvent::Resumed { epoch: e, .. }) if e == epoch), "{after}: {first:?}");
-        }
-    }
-}
-
-fn case_updates(case: &Case) -> u64 {
-    match case.classifier.budget {
-        Budget::Epochs(epochs) => u64::from(epochs) * 3,
-        Budget::Updates(updates) => updates,
-    }
-}
-
-#[test]
-fn a_finished_trial_is_tested_again_from_its_checkpoint_with_equal_result() {
-    let folder = tempfile::tempdir().unwrap();
-    let case = Case::new(Budget::Epochs(2));
-    let stop = AtomicBool::new(false);
-    let first = case.run_in(folder.path(), &stop, &mut Log::default()).unwrap();
-    let mut log = Log::default();
-    assert_eq!(case.run_in(folder.path(), &stop, &mut log).unwrap(), first);
-    assert_eq!(log.updates, 0, "nothing is trained again");
-}
-
-#[test]
-fn a_checkpoint_of_another_trial_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let stop = AtomicBool::new(false);
-    let case = Case::new(Budget::Epochs(1));
-    let outcome = case.run_in(folder.path(), &stop, &mut Log::default()).unwrap();
-    let other = Case { key: Digest::of_bytes(b"other"), ..Case::new(Budget::Epochs(1)) };
-    let error = other.run_in(folder.path(), &stop, &mut Log::default()).unwrap_err();
-    assert!(matches!(error, TrainError::CheckpointForeign { .. }), "{error}");
-    assert_eq!(case.run_in(folder.path(), &stop, &mut Log::default()).unwrap(), outcome);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! `augtrial replay`.
+
+use super::CliError;
+use super::args::{Global, ReplayArgs};
+use super::output::line;
+use super::session::{Signals, workspace};
+use super::table::table;
+use crate::clock::Clock;
+use crate::progress::Progress;
+use crate::study::{Check, Context, Grade, Place, Replay, ReplayOptions, Surrounding, replay as rerun};
+
+/// Digits of a digest that are shown.
+const SHORT_DIGEST_DIGITS: usize = 12;
+/// What stands where nothing was recorded.
+const NONE: &str = "-";
+
+pub(super) fn replay(args: &ReplayArgs, global: &Global) -> Result<(), CliError> {
+    super::environment::prepare()?;
+    let signals = Signals::default();
+    signals.listen()?;
+    let (workspace, progress) = (workspace(global), Progress::new(global.quiet));
+    let command_line: Vec<String> = std::env::args().collect();
+    let context = Context {
+        workspace: &workspace,
+        progress: &progress,
+        clock: Clock::System,
+        stop: &signals.stop,
+        save: &signals.save,
+        command_line: &command_line,
+        experiment: None,
+        overrides: &[],
+    };
+    let options = ReplayOptions { threads: args.threads, epochs: args.epochs, base: args.base.clone() };
+    let replay = rerun(&args.run, &options, &context)?;
+    if args.json {
+        line(format_args!("{:#}", serde_json::to_value(&replay).expect("plain data has a JSON form")))?;
+    } else {
+        show(&replay)?;
+    }
+    match (replay.grade, replay.first_beyond()) {
+        (Grade::Different, Some(check)) => Err(CliError::ReplayDiffers {
+            run: replay.run.to_string(),
+            place: check.place.to_string(),
+            quantity: check.quantity,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What was rerun, how its surroundings differ, the quantities that matter, and the verdict.
+fn show(replay: &Replay) -> Result<(), CliError> {
+    let Replay { run, study, arm, seed, attempt, recorded_epochs, replayed_epochs, threads, .. } = replay;
+    line(format_args!("run {run}: {study}, {arm}, seed {seed}, attempt {attempt}"))?;
+    line(format_args!("replayed: {replayed_epochs} of {recorded_epochs} epochs, threads: {threads}"))?;
+    if !replay.surroundings.is_empty() {
+        let cell = |value: &Option<String>| value.clone().unwrap_or_else(|| NONE.to_owned());
+        let row =
+            |one: &Surrounding| vec![one.field.clone(), cell(&one.recorded), cell(&one.now), one.meaning.to_owned()];
+        let rows: Vec<_> = replay.surroundings.iter().map(row).collect();
+        line(table(&["surroundings", "recorded", "now", "meaning"], &rows))?;
+    }
+    let [unequal, beyond] = [replay.first_unequal(), replay.first_beyond()];
+    let told = |check: &&Check| [unequal, beyond].contains(&Some(*check)) || is_result(replay, check);
+    let row = |check: &Check| {
+        let nearness = if check.equal {
+            "equal"
+        } else if check.close {
+            "other bits"
+        } else {
+            "different"
+        };
+        let place = check.place.to_string();
+        vec![place, check.quantity.to_owned(), short(&check.recorded), short(&check.replayed), nearness.to_owned()]
+    };
+    let rows: Vec<_> = replay.checks.iter().filter(told).map(row).collect();
+    line(table(&["when", "quantity", "recorded", "replayed", ""], &rows))?;
+    for reason in &replay.another_trial {
+        line(format_args!("cannot be the same trial: {reason}"))?;
+    }
+    line(verdict(replay))
+}
+
+/// Whether a quantity is told beside the first that differs: data that differ, and what the last replayed epoch and the end
+/// gave. What no rounding can change is told only if it differs.
+fn is_result(replay: &Replay, check: &Check) -> bool {
+    match check.place {
+        Place::Data => !check.equal,
+        Place::Epoch(epoch) => epoch == replay.replayed_epochs && (check.trained || !check.equal),
+        Place::End => check.trained || !check.equal,
+    }
+}
+
+/// A digest by its beginning; anything else as it is.
+fn short(value: &str) -> String {
+    let is_digest = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest { value[..SHORT_DIGEST_DIGITS].to_owned() } else { value.to_owned() }
+}
+
+/// The grade, where it comes from, and what explains it.
+fn verdict(replay: &Replay) -> String {
+    let place =
+        |check: Option<&Check>| check.map_or(String::new(), |check| format!("{}, in: {}", check.place, check.quantity));
+    let [unequal, beyond] = [replay.first_unequal(), replay.first_beyond()].map(place);
+    let whole = replay.checks.iter().any(|check| check.place == Place::End);
+    let part = if whole { "" } else { " as far as it was replayed" };
+    let why = match (replay.grade, replay.another_trial.is_empty(), replay.bits_may_differ()) {
+        (Grade::Identical, ..) | (_, false, _) => "",
+        (_, _, true) => {
+            "\nThe surroundings above explain other bits, and training amplifies them; the same surroundings give the same bits."
+        }
+        (_, _, false) => {
+            "\nNothing that is recorded explains it: the same threads, kernels and versions give the same bits. The record was \
+             changed, or the program or the machine is not what it says."
+        }
+    };
+    match replay.grade {
+        Grade::Identical => format!("identical{part}: {} quantities are equal to the bit", replay.checks.len()),
+        Grade::Close => {
+            format!("numerically close{part}: bits first differ {unequal}\nTolerance: {}.{why}", replay.tolerance)
+        }
+        Grade::Different if unequal == beyond => format!("different: first {beyond}{why}"),
+        Grade::Different => {
+            let tolerance = replay.tolerance;
+            format!("different: first {beyond} (bits first differ {unequal})\nTolerance: {tolerance}.{why}")
+        }
+    }
+}
