@@ -18,6 +18,7 @@ mod preprocess;
 mod pretrained;
 mod resnet;
 mod rule;
+mod saving;
 mod schedule;
 mod spec;
 mod state;

@@ -4,14 +4,11 @@
 //! continues from its checkpoint and then equals, bit for bit, one that was never stopped: a batch depends on its update
 //! alone, and the checkpoint holds everything that an update changes, in the middle of an epoch too.
 
-use std::path::Path;
-use std::sync::atomic::Ordering;
-
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::aten::Bf16Region;
 use super::batches::StagedBatch;
-use super::checkpoint::{BestEpoch, Checkpoint, Progress, Section};
+use super::checkpoint::{BestEpoch, Progress};
 use super::cost::{Meter, Part, forget_peak_memory, peak_memory_bytes};
 use super::device::resolve_device;
 use super::error::TrainError;
@@ -23,6 +20,7 @@ use super::optimiser::{Optimiser, Rates};
 use super::prefetch::prefetch;
 use super::pretrained;
 use super::resnet::{Layout, Mode, ResNet};
+use super::saving::Saved;
 use super::schedule::{Position, learning_rate};
 use super::spec::TrialSpec;
 use super::state::{HostState, NamedTensor, digest, to_host};
@@ -84,32 +82,24 @@ pub(super) fn run_with_layout(
     trial.test(selected_epoch, observer)
 }
 
-/// A trial under way.
-struct Trial<'a> {
-    spec: &'a TrialSpec<'a>,
-    timetable: Timetable,
+/// A trial under way; `saving` keeps its state on disk.
+pub(super) struct Trial<'a> {
+    pub(super) spec: &'a TrialSpec<'a>,
+    pub(super) timetable: Timetable,
     device: Device,
     network: ResNet,
     /// The network's tensors, shared with it.
-    tensors: Vec<NamedTensor>,
-    optimiser: Optimiser,
+    pub(super) tensors: Vec<NamedTensor>,
+    pub(super) optimiser: Optimiser,
     /// Only if all but the head is frozen.
     fixed: Option<FixedTrunk>,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// What updates reported that is not in `progress` yet.
     pending: Pending,
-    meter: Meter,
+    pub(super) meter: Meter,
     /// The network after `progress.best`.
-    best: HostState,
-    saved: Saved,
-}
-
-/// The state on disk.
-struct Saved {
-    updates: u64,
-    epochs: u32,
-    /// Since it was written, or since the trial was taken up.
-    age: Stopwatch,
+    pub(super) best: HostState,
+    pub(super) saved: Saved,
 }
 
 impl<'a> Trial<'a> {
@@ -136,22 +126,8 @@ impl<'a> Trial<'a> {
             pending: Pending::default(),
             meter: Meter::new(spec.clock),
             best: HostState::new(),
-            saved: Saved { updates: 0, epochs: 0, age: spec.clock.start() },
+            saved: Saved::nothing(spec.clock),
         })
-    }
-
-    /// Takes over the checkpoint in the trial's folder, if there is one.
-    fn resume(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        let folder: &Path = self.spec.folder;
-        let Some(checkpoint) = Checkpoint::load(folder, self.spec.trial_key)? else {
-            return Ok(());
-        };
-        checkpoint.restore(Section::Network, &self.tensors, folder)?;
-        checkpoint.restore(Section::Optimiser, &self.optimiser.named_tensors(), folder)?;
-        self.best = checkpoint.section(Section::Best);
-        self.progress = checkpoint.progress;
-        self.mark_saved();
-        emit(observer, &RunEvent::Resumed { at: rfc3339(self.spec.clock.now()), epoch: self.progress.epochs })
     }
 
     fn announce(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
@@ -256,7 +232,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Takes over what the updates reported: the one point of an epoch where the host waits for the device.
-    fn collect(&mut self, epoch: u32) -> Result<(), TrainError> {
+    pub(super) fn collect(&mut self, epoch: u32) -> Result<(), TrainError> {
         let running = &mut self.progress.running;
         let diverged = self.pending.drain(|report| {
             running.loss_nats += report.loss_nats * report.samples as f64;
@@ -348,54 +324,6 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Between two updates: saves and goes on, or saves and stops, if a signal or the rule asks for it.
-    fn heed_requests(&mut self, epoch: u32) -> Result<(), TrainError> {
-        let spec = self.spec;
-        let stop = spec.stop.load(Ordering::Relaxed);
-        let save = spec.save.swap(false, Ordering::Relaxed);
-        if stop || save || spec.checkpoints.within_epoch(self.saved.age.elapsed()) {
-            self.collect(epoch)?;
-            self.save_if_new()?;
-        }
-        if stop {
-            return Err(TrainError::Interrupted { epochs: self.progress.epochs, updates: self.progress.updates });
-        }
-        Ok(())
-    }
-
-    /// Saves the state after an epoch if it is the last or the rule asks for it.
-    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        let epochs = self.progress.epochs;
-        let last = epochs == self.timetable.total_epochs();
-        if last || self.spec.checkpoints.after_epoch(epochs, self.saved.age.elapsed()) {
-            self.save_if_new()?;
-            emit(observer, &RunEvent::Checkpointed { epoch: epochs })?;
-        }
-        Ok(())
-    }
-
-    fn save_if_new(&mut self) -> Result<(), TrainError> {
-        let Progress { updates, epochs, .. } = self.progress;
-        if (self.saved.updates, self.saved.epochs) == (updates, epochs) { Ok(()) } else { self.save() }
-    }
-
-    fn mark_saved(&mut self) {
-        let Progress { updates, epochs, .. } = self.progress;
-        self.saved = Saved { updates, epochs, age: self.spec.clock.start() };
-    }
-
-    fn save(&mut self) -> Result<(), TrainError> {
-        self.meter.restart();
-        let mut checkpoint = Checkpoint::new(self.progress.clone());
-        checkpoint.insert(Section::Network, to_host(&self.tensors));
-        checkpoint.insert(Section::Optimiser, to_host(&self.optimiser.named_tensors()));
-        checkpoint.insert(Section::Best, self.best.clone());
-        checkpoint.save(self.spec.folder, self.spec.trial_key)?;
-        self.meter.read(&mut self.progress.cost, Part::Checkpoint);
-        self.mark_saved();
-        Ok(())
-    }
-
     fn record(&mut self, metrics: EpochMetrics, observer: &mut dyn Observer) -> Result<(), TrainError> {
         self.progress.history.push(metrics.clone());
         emit(observer, &RunEvent::Epoch { metrics })
@@ -442,6 +370,6 @@ impl BestEpoch {
     }
 }
 
-fn emit(observer: &mut dyn Observer, event: &RunEvent) -> Result<(), TrainError> {
+pub(super) fn emit(observer: &mut dyn Observer, event: &RunEvent) -> Result<(), TrainError> {
     observer.observe(event).map_err(TrainError::Observer)
 }
