@@ -41,7 +41,7 @@ pub use preview::{ArmPreview, Preview, SetPreview, TrialPreview, TrialStatus, pr
 pub use provenance::training_setup;
 #[cfg(feature = "torch")]
 pub use replay::{Replay, ReplayOptions, replay};
-pub use report::{verify_report_of, write_report_of};
+pub use report::{Pictures, verify_report_of, write_report_of};
 pub use results::comparison_of;
 #[cfg(feature = "torch")]
 pub use surroundings::Surrounding;
@@ -76,7 +76,7 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
         Some(program) if crew.jobs > 1 => jobs::run(&session, &agenda, &pool, program)?,
         _ => run_here(&session, &pool)?,
     };
-    outcome.report = report::write_report_of(plan, &registry, context.workspace)?;
+    outcome.report = report::write_report_of(plan, &registry, context.workspace, Pictures::Shown)?;
     Ok(outcome)
 }
 

@@ -324,6 +324,9 @@ pub(super) struct ReportArgs {
     /// does.
     #[arg(long)]
     pub(super) verify: bool,
+    /// Leave the gallery out: for data whose pictures may not be passed on.
+    #[arg(long)]
+    pub(super) without_pictures: bool,
 }
 
 #[derive(Debug, Args)]

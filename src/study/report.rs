@@ -17,12 +17,26 @@ use crate::report::{
     verify_report, write_report,
 };
 
+/// Whether a report shows pictures of the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pictures {
+    #[default]
+    Shown,
+    /// For data that may not be passed on: everything but the gallery.
+    LeftOut,
+}
+
 /// Writes the report of a study as far as it was run, and says where.
 ///
 /// # Errors
 /// [`StudyError::NotRun`] if nothing was recorded under this plan; else whatever reading or writing gives.
-pub fn write_report_of(plan: &Plan, registry: &Registry, workspace: &Workspace) -> Result<PathBuf, StudyError> {
-    let record = record(plan, registry)?;
+pub fn write_report_of(
+    plan: &Plan,
+    registry: &Registry,
+    workspace: &Workspace,
+    pictures: Pictures,
+) -> Result<PathBuf, StudyError> {
+    let record = record(plan, registry, pictures)?;
     let folder = workspace.reports.join(&plan.study.name);
     write_report(&StudyView::new(&record), &folder)?;
     Ok(folder.join("report.md"))
@@ -32,13 +46,18 @@ pub fn write_report_of(plan: &Plan, registry: &Registry, workspace: &Workspace) 
 ///
 /// # Errors
 /// As [`write_report_of`]; also if there is no report.
-pub fn verify_report_of(plan: &Plan, registry: &Registry, workspace: &Workspace) -> Result<Verification, StudyError> {
-    let record = record(plan, registry)?;
+pub fn verify_report_of(
+    plan: &Plan,
+    registry: &Registry,
+    workspace: &Workspace,
+    pictures: Pictures,
+) -> Result<Verification, StudyError> {
+    let record = record(plan, registry, pictures)?;
     Ok(verify_report(&StudyView::new(&record), &workspace.reports.join(&plan.study.name))?)
 }
 
 /// Everything recorded of a study under this plan.
-fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
+fn record(plan: &Plan, registry: &Registry, pictures: Pictures) -> Result<StudyRecord, StudyError> {
     let not_run = || StudyError::NotRun { study: plan.study.name.clone() };
     let sheet: StudySheet = registry.read_study(&plan.study.name, &plan.digest())?.ok_or_else(not_run)?;
     let mut arms = Vec::new();
@@ -71,7 +90,10 @@ fn record(plan: &Plan, registry: &Registry) -> Result<StudyRecord, StudyError> {
             planned: sheet.planned,
             missing: sheet.missing.clone(),
             generation_secs: sheet.generation_secs,
-            examples: examples(plan, registry, sheet)?,
+            examples: match pictures {
+                Pictures::Shown => examples(plan, registry, sheet)?,
+                Pictures::LeftOut => Vec::new(),
+            },
             runs,
         });
     }

@@ -1,4 +1,5 @@
-// What LibTorch offers and tch does not: autocast on any device, and optimiser steps in one pass over memory.
+// What LibTorch offers and tch does not: autocast on any device, gradients that are dropped, and optimiser steps in one pass over
+// memory.
 // The C side of aten.rs, which alone calls it. Tensors are passed as tch holds them, as pointers to at::Tensor.
 // Every function returns null, or the text of an exception, to be given back to augtrial_free_text.
 
@@ -74,6 +75,13 @@ char *augtrial_autocast_end(bool cuda, bool was_on) {
   return guarded([&] {
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(device_type(cuda), was_on);
+  });
+}
+
+// torch.optim.Optimizer.zero_grad(set_to_none=True): the next backward pass then hands its gradients over instead of adding them.
+char *augtrial_drop_gradients(const at::Tensor *const *parameters, size_t count) {
+  return guarded([&] {
+    for (auto &parameter : tensors(parameters, count)) parameter.mutable_grad().reset();
   });
 }
 

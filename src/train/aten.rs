@@ -1,4 +1,5 @@
-//! What LibTorch offers and tch does not: autocast on any device, and optimiser steps in one pass over memory.
+//! What LibTorch offers and tch does not: autocast on any device, gradients that are dropped, and optimiser steps in one
+//! pass over memory.
 //!
 //! `aten.cpp` holds the C++ side, compiled by `build.rs`. One of the places where `unsafe` is allowed: every function here is
 //! safe to call, and says at each call across the border why.
@@ -19,6 +20,7 @@ unsafe extern "C" {
     fn augtrial_free_text(text: *mut c_char);
     fn augtrial_autocast_begin(cuda: bool, was_on: *mut bool) -> *mut c_char;
     fn augtrial_autocast_end(cuda: bool, was_on: bool) -> *mut c_char;
+    fn augtrial_drop_gradients(parameters: *const *const AtTensor, count: usize) -> *mut c_char;
     fn augtrial_sgd(
         parameters: *const *const AtTensor,
         gradients: *const *const AtTensor,
@@ -95,6 +97,19 @@ impl<'a> Lent<'a> {
     fn as_ptr(&self) -> *const *const AtTensor {
         self.pointers.as_ptr()
     }
+}
+
+/// `torch.optim.Optimizer.zero_grad(set_to_none=True)`: the next backward pass hands its gradients over instead of adding them
+/// to zeros, which saves two passes over memory.
+///
+/// # Errors
+/// Whatever LibTorch reports.
+pub(super) fn drop_gradients(parameters: &[Tensor]) -> Result<(), TchError> {
+    let lent = Lent::of(parameters);
+    // SAFETY: the list has `parameters.len()` pointers to tensors that live for the call; C++ copies the handles.
+    #[expect(unsafe_code, reason = "calls C++")]
+    let text = unsafe { augtrial_drop_gradients(lent.as_ptr(), parameters.len()) };
+    outcome(text)
 }
 
 /// Settings of [`sgd`].
@@ -226,6 +241,17 @@ mod tests {
     fn a_region_is_of_its_thread_alone() {
         let _region = Bf16Region::begin(Device::Cpu).unwrap();
         assert_eq!(std::thread::spawn(product_kind).join().unwrap(), Kind::Float);
+    }
+
+    #[test]
+    fn dropped_gradients_are_gone_and_the_next_ones_are_not_added_to_them() {
+        let w = Tensor::from_slice(&[1.0_f32, 2.0]).set_requires_grad(true);
+        for _ in 0..2 {
+            drop_gradients(std::slice::from_ref(&w)).unwrap();
+            assert!(!w.grad().defined());
+            (&w * 3.0).sum(Kind::Float).backward();
+            assert_eq!(Vec::<f32>::try_from(w.grad()).unwrap(), [3.0, 3.0]);
+        }
     }
 
     #[test]

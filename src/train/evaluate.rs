@@ -13,8 +13,11 @@ use crate::data::samples::EvaluationSet;
 use crate::events::Prediction;
 use crate::plan::classifier::Precision;
 
-/// Images evaluated at once. A fixed number, so that no result depends on the batch size of training.
-const BATCH_SIZE: usize = 128;
+/// Pixels evaluated at once, about: large batches of small images, and of large ones so few that the network soon has
+/// something to do and the next batch is made meanwhile.
+const BATCH_PIXELS: usize = 32 * 224 * 224;
+/// Images evaluated at once, at most.
+const LARGEST_BATCH: usize = 128;
 
 /// How evaluation images reach the network.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,11 @@ impl Evaluator {
         }
     }
 
+    /// Images evaluated at once: of the input's size alone, so that no result depends on the batch size of training.
+    fn batch_size(&self) -> usize {
+        (BATCH_PIXELS / (self.input.width_px as usize * self.input.height_px as usize)).clamp(1, LARGEST_BATCH)
+    }
+
     /// Evaluates `network`, which is left as it was, on every sample of `set`.
     ///
     /// # Errors
@@ -108,8 +116,9 @@ impl Evaluator {
     ) -> Result<Evaluation, TrainError> {
         let samples = features.samples();
         let mut scores = Vec::with_capacity(samples * self.classes);
-        for start in (0..samples).step_by(BATCH_SIZE) {
-            let rows = features.rows(start..samples.min(start + BATCH_SIZE))?.f_to_device(self.device)?;
+        let batch_size = self.batch_size();
+        for start in (0..samples).step_by(batch_size) {
+            let rows = features.rows(start..samples.min(start + batch_size))?.f_to_device(self.device)?;
             scores.extend(host_rows(&tch::no_grad(|| head.forward(&rows))?)?);
         }
         Ok(self.judged(set, &scores))
@@ -123,7 +132,7 @@ impl Evaluator {
     ) -> Result<(), TrainError> {
         let fit = self.fit(set)?;
         prefetch(
-            0..set.samples().len().div_ceil(BATCH_SIZE) as u64,
+            0..set.samples().len().div_ceil(self.batch_size()) as u64,
             self.workers,
             || {
                 let mut assemble = self.assembler(set, fit);
@@ -146,12 +155,12 @@ impl Evaluator {
     }
 
     fn assembler<'a>(&self, set: &'a EvaluationSet, fit: Fit) -> impl FnMut(u64) -> HostBatch + Send + 'a {
-        let input = self.input;
+        let (input, batch_size) = (self.input, self.batch_size());
         let mut preprocessor = Preprocessor::new(fit);
         move |number| {
             let store = set.pixels();
             let stored = InputSize { width_px: store.width_px(), height_px: store.height_px() };
-            let samples = set.samples().chunks(BATCH_SIZE).nth(number as usize).expect("a batch of the set");
+            let samples = set.samples().chunks(batch_size).nth(number as usize).expect("a batch of the set");
             let mut pixels = vec![0.0; samples.len() * input.values()];
             for (sample, place) in samples.iter().zip(pixels.chunks_exact_mut(input.values())) {
                 preprocessor.write(stored, store.rgb(sample.pixels), place);

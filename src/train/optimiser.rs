@@ -46,10 +46,13 @@ impl Optimiser {
         Self { rule, body: Group::new(rule, &body), head: Group::new(rule, &head) }
     }
 
-    /// Clears every gradient.
-    pub fn zero_gradients(&mut self) {
-        let groups = [&mut self.body, &mut self.head];
-        groups.into_iter().flat_map(|group| &mut group.parameters).for_each(Tensor::zero_grad);
+    /// Drops every gradient; to be called before a backward pass.
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub fn drop_gradients(&mut self) -> Result<(), TchError> {
+        aten::drop_gradients(&self.body.parameters)?;
+        aten::drop_gradients(&self.head.parameters)
     }
 
     /// Applies one update with the gradients at hand. `update` counts from 1.

@@ -207,7 +207,7 @@ impl<'a> Trial<'a> {
         self.pending.push(update, batch.samples as u64, &loss, &scores, &targets)?;
         self.meter.read(&mut self.progress.cost, Part::Forward);
 
-        self.optimiser.zero_gradients();
+        self.optimiser.drop_gradients()?;
         loss.f_backward()?;
         self.meter.read(&mut self.progress.cost, Part::Backward);
 

@@ -129,6 +129,14 @@ fn a_report_is_verified_file_by_file_and_nothing_is_written() {
     assert_eq!(lab.tree("reports/tiny"), whole, "the registry alone gives the same bytes");
     lab.run(&["report", "tiny", "--verify"]);
 
+    // Data that may not be passed on.
+    let pictures = |lab: &Lab| lab.tree("reports/tiny").iter().filter(|(name, _)| name.starts_with("gallery/")).count();
+    assert!(pictures(&lab) > 0);
+    lab.run(&["report", "tiny", "--without-pictures"]);
+    assert_eq!(pictures(&lab), 0);
+    lab.run(&["report", "tiny", "--verify", "--without-pictures"]);
+    lab.run(&["report", "tiny"]);
+
     // A record that was changed by hand is another result, and the report does not match it any more.
     let run = fs::read_dir(lab.path("runs/trials")).unwrap().next().unwrap().unwrap().path();
     let events = fs::read_to_string(run.join("events.jsonl")).unwrap();

@@ -133,7 +133,7 @@ fn follow(expected: &Curve, rule: Optimizer, label_smoothing: f64, setting: &Set
         let images = uniform(&format!("input{}", step % 4), &[8, 3, side_px, side_px], 0.0, 2.0);
         let images = channels_last(&images).to_kind(kind);
         let labels: Vec<i64> = (0..8).map(|i| (3 * i + step % 4) % CLASSES as i64).collect();
-        optimiser.zero_gradients();
+        optimiser.drop_gradients().unwrap();
         let scores = network.forward(&images, Mode::Train).unwrap();
         let labels = Tensor::from_slice(&labels);
         let loss = scores.cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Mean, -100, label_smoothing);

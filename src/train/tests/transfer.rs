@@ -53,7 +53,7 @@ fn curve_is_pytorchs(name: &str, rule: Optimizer) {
         let images =
             channels_last(&uniform(&format!("input{}", update % 4), &[8, 3, 32, 32], 0.0, 2.0)).to_kind(Kind::Double);
         let labels: Vec<i64> = (0..8).map(|i| (3 * i + (update % 4) as i64) % CLASSES as i64).collect();
-        optimiser.zero_gradients();
+        optimiser.drop_gradients().unwrap();
         let scores = network.forward(&images, Mode::Train).unwrap();
         let loss = scores.cross_entropy_loss(&Tensor::from_slice(&labels), None::<&Tensor>, Reduction::Mean, -100, 0.0);
         loss.backward();
