@@ -15,8 +15,8 @@ fn two_trials() -> String {
     online.replace("seeds = [1, 2]", "seeds = [1]").replace("updates = 6", "updates = 15")
 }
 
-fn run(jobs: &str) -> [&str; 5] {
-    ["run", "experiment.toml", "-q", "--jobs", jobs]
+fn run(jobs: &str) -> [&str; 7] {
+    ["run", "experiment.toml", "-q", "--checkpoint-every", "1epoch", "--jobs", jobs]
 }
 
 #[test]
@@ -163,6 +163,22 @@ mod killed {
         assert!(workers.len() == 2 && !workers.into_iter().any(is_alive), "nobody is left behind");
         assert_eq!(lab.run(&["runs", "list"]).matches("lost").count(), 2);
         finish(&lab, "2 trials finished");
+    }
+
+    #[test]
+    fn a_wish_to_save_reaches_every_worker() {
+        let lab = Lab::new(&two_trials().replace("updates = 15", "updates = 1000"));
+        let never = ["run", "experiment.toml", "-q", "--checkpoint-every", "1000epochs", "--jobs", "2"];
+        let mut child = lab.command(&never).process_group(0).spawn().unwrap();
+        let (leader, trials) = (child.id().to_string(), lab.path("runs/trials"));
+        wait_until(&mut child, || trials.exists() && count(&trials, "events.jsonl") == 2);
+        wait_until(&mut child, || {
+            // Before the first update there is nothing to save, and so it is asked until there is.
+            kill("-USR1", &leader);
+            count(&trials, "checkpoint.safetensors") == 2
+        });
+        kill("-INT", &format!("-{leader}"));
+        assert_eq!(end(child).status.code(), Some(4), "they went on until they were stopped");
     }
 
     #[test]
