@@ -95,7 +95,7 @@ fn run_here(session: &trials::Session<'_>, pool: &sets::Pool<'_>) -> Result<Outc
 fn crew_of(plan: &Plan, agenda: &jobs::Agenda<'_>, options: &Options, context: &Context<'_>) -> Crew {
     let asked = if options.worker.is_some() { options.jobs } else { Some(1) };
     let machine = jobs::Machine::here(plan.classifier.device);
-    let choice = jobs::choose(plan, agenda.input_px, asked, machine, &agenda.left());
+    let choice = jobs::choose(plan, asked, machine, &agenda.left());
     choice.warning.iter().for_each(|warning| context.progress.note(warning));
     choice.crew
 }

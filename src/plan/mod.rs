@@ -77,6 +77,13 @@ impl Plan {
         Digest::of_value("plan-v1", &self.to_file())
     }
 
+    /// Width and height of the network's input, px: the working size where the classifier leaves it open.
+    #[must_use]
+    pub fn input_px(&self) -> (u32, u32) {
+        let input = self.classifier.input;
+        (input.width_px.unwrap_or(self.ingest.width_px), input.height_px.unwrap_or(self.ingest.height_px))
+    }
+
     /// A path of the experiment file, from its own folder.
     #[must_use]
     pub fn resolve_path(&self, path: &str) -> PathBuf {

@@ -67,8 +67,9 @@ pub(super) fn work(plan: &Plan, images: u64, originals: u64) -> Work {
     }
 }
 
-/// Multiply-adds of one update of a plan whose network sees `width_px` x `height_px`, in 1e9.
-pub(super) fn step_gmacs(plan: &Plan, (width_px, height_px): (u32, u32)) -> f64 {
+/// Multiply-adds of one update, in 1e9.
+pub(super) fn step_gmacs(plan: &Plan) -> f64 {
+    let (width_px, height_px) = plan.input_px();
     let area = f64::from(width_px) * f64::from(height_px) / (224.0 * 224.0);
     let classifier = &plan.classifier;
     forward_gmacs(classifier.architecture) * PASSES_PER_STEP * area * f64::from(classifier.batch_size)
@@ -79,23 +80,23 @@ pub(super) fn training_time(
     plan: &Plan,
     registry: &Registry,
     samples: u64,
-    (width_px, height_px): (u32, u32),
     threads: u32,
 ) -> Result<(Duration, Basis), RegistryError> {
     let kind = Kind::of(plan, threads);
+    let (width_px, height_px) = plan.input_px();
     let asked = f64::from(width_px) * f64::from(height_px);
     let past = past_rates(registry, &this_host(), &kind)?;
-    let same: Vec<&Rate> = past.iter().filter(|rate| rate.input == (width_px, height_px, kind.batch_size)).collect();
-    let (secs_per_px, basis) = match (mean(&same), mean(&past.iter().collect::<Vec<_>>())) {
-        (Some(rate), _) => (rate, Basis::Same(same.len())),
-        (None, Some(rate)) => (rate, Basis::Similar(past.len())),
+    let input = (width_px, height_px, kind.batch_size);
+    let same: Vec<Rate> = past.iter().copied().filter(|rate| rate.input == input).collect();
+    let (secs_per_sample, basis) = match (mean(&same), mean(&past)) {
+        (Some(rate), _) => (asked * rate, Basis::Same(same.len())),
+        (None, Some(rate)) => (asked * rate, Basis::Similar(past.len())),
         (None, None) => {
-            let macs = forward_gmacs(plan.classifier.architecture) / (224.0 * 224.0);
-            let operations = macs * OPERATIONS_PER_MAC * PASSES_PER_STEP;
-            (operations / (GFLOPS_PER_THREAD * f64::from(threads)), Basis::Operations)
+            let gmacs = step_gmacs(plan) / f64::from(kind.batch_size);
+            (gmacs * OPERATIONS_PER_MAC / (GFLOPS_PER_THREAD * f64::from(threads)), Basis::Operations)
         }
     };
-    Ok((Duration::from_secs_f64(samples as f64 * asked * secs_per_px), basis))
+    Ok((Duration::from_secs_f64(samples as f64 * secs_per_sample), basis))
 }
 
 /// What decides how fast a machine trains, but for the input's size.
@@ -129,8 +130,9 @@ struct Rate {
     pixels: f64,
 }
 
-fn mean(rates: &[&Rate]) -> Option<f64> {
-    let sum = |of: fn(&Rate) -> f64| rates.iter().map(|rate| of(rate)).sum::<f64>();
+/// Seconds for a pixel; none without runs.
+fn mean(rates: &[Rate]) -> Option<f64> {
+    let sum = |of: fn(&Rate) -> f64| rates.iter().map(of).sum::<f64>();
     let pixels = sum(|rate| rate.pixels);
     (pixels > 0.0).then(|| sum(|rate| rate.secs) / pixels)
 }
@@ -151,21 +153,19 @@ fn past_rates(registry: &Registry, host: &str, kind: &Kind) -> Result<Vec<Rate>,
         };
         let Some(plan) = plan else { continue };
         let kind_of_run = Kind::of(plan, registry.provenance(run.run)?.threads);
+        if !kind_of_run.is_like(*kind) {
+            continue; // before its events are read
+        }
         let cost = registry.events(run.run)?.into_iter().find_map(|event| match event {
             RunEvent::Cost { cost } => Some(cost),
             _ => None,
         });
-        let Some(cost) = cost.filter(|_| kind_of_run.is_like(*kind)) else { continue };
-        let (width_px, height_px) = input_px(plan);
+        let Some(cost) = cost else { continue };
+        let (width_px, height_px) = plan.input_px();
         let pixels = cost.training_images as f64 * f64::from(width_px) * f64::from(height_px);
         rates.push(Rate { input: (width_px, height_px, kind_of_run.batch_size), secs: cost.total_secs(), pixels });
     }
     Ok(rates)
-}
-
-fn input_px(plan: &Plan) -> (u32, u32) {
-    let input = plan.classifier.input;
-    (input.width_px.unwrap_or(plan.ingest.width_px), input.height_px.unwrap_or(plan.ingest.height_px))
 }
 
 /// Bytes of decoded pixels of `images`, and of the PNG files of those that are derived.

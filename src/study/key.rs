@@ -154,15 +154,15 @@ fn parts(data: &StudyData) -> Parts {
 
 /// The input size, with the working size where the plan leaves it open, and the digest of the pretrained weights.
 pub(super) fn resolve_input(plan: &Plan) -> Result<ResolvedInput, StudyError> {
-    let input = plan.classifier.input;
     let digest = |path: &String| {
         let path = plan.resolve_path(path);
         Digest::of_file(&path).map_err(|source| StudyError::Read { path, source })
     };
+    let (width_px, height_px) = plan.input_px();
     Ok(ResolvedInput {
-        width_px: input.width_px.unwrap_or(plan.ingest.width_px),
-        height_px: input.height_px.unwrap_or(plan.ingest.height_px),
-        eval_resize_px: input.eval_resize_px,
+        width_px,
+        height_px,
+        eval_resize_px: plan.classifier.input.eval_resize_px,
         pretrained: plan.classifier.pretrained.as_ref().map(digest).transpose()?,
     })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::data::Division;
+use super::error::chain;
 use super::estimate::{self, Basis};
 use super::jobs::{self, Choice, Crew, Left};
 use super::key::{self, ArmKey};
@@ -80,6 +81,13 @@ pub enum TrialStatus {
     New,
 }
 
+impl TrialStatus {
+    /// Whether there is something to do for it.
+    fn is_left(&self) -> bool {
+        matches!(self, Self::New | Self::Resumable(_))
+    }
+}
+
 /// Looks at a study without running it.
 ///
 /// # Errors
@@ -101,7 +109,7 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
                 Some(key) => status(&registry, &key.trial(seed))?,
                 None => TrialStatus::New,
             };
-            if matches!(status, TrialStatus::New | TrialStatus::Resumable(_)) {
+            if status.is_left() {
                 samples_left += shown.samples;
             }
             trials.push(TrialPreview { arm: arm.name.clone(), seed, status });
@@ -109,14 +117,15 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
         arms.push(shown);
     }
     trials.sort_by_key(|trial| plan.study.seeds.iter().position(|&seed| seed == trial.seed));
-    let size = (input.width_px, input.height_px);
-    let to_run = |trial: &&TrialPreview| matches!(trial.status, TrialStatus::New | TrialStatus::Resumable(_));
     let unmade =
         |arm: &&Arm| arms.iter().any(|shown| shown.name == arm.name && shown.sets.iter().any(|set| !set.cached));
-    let left = Left { trials: trials.iter().filter(to_run).count(), arms: plan.arms.iter().filter(unmade).collect() };
-    let choice = jobs::choose(plan, size, options.jobs, jobs::Machine::here(plan.classifier.device), &left);
+    let left = Left {
+        trials: trials.iter().filter(|trial| trial.status.is_left()).count(),
+        arms: plan.arms.iter().filter(unmade).collect(),
+    };
+    let choice = jobs::choose(plan, options.jobs, jobs::Machine::here(plan.classifier.device), &left);
     let Crew { jobs, threads } = choice.crew;
-    let (one_process, time_basis) = estimate::training_time(plan, &registry, samples_left, size, threads)?;
+    let (one_process, time_basis) = estimate::training_time(plan, &registry, samples_left, threads)?;
     let time = one_process / jobs;
     let derived: u64 = arms.iter().flat_map(|arm| &arm.sets).map(|set| set.images).sum();
     Ok(Preview {
@@ -160,7 +169,7 @@ fn arm_preview(plan: &Plan, data: &StudyData, arm: &Arm, context: &Context<'_>) 
                 let cached = folder.join(digest.to_string()).is_dir();
                 SetPreview { digest: Some(digest), problem: None, images, cached }
             }
-            Err(error) => SetPreview { digest: None, problem: Some(causes(&error)), images, cached: false },
+            Err(error) => SetPreview { digest: None, problem: Some(chain(&error)), images, cached: false },
         }
     };
     let shown = sets::steps(plan, data, arm).zip(copies).map(preview).collect();
@@ -173,12 +182,6 @@ fn arm_preview(plan: &Plan, data: &StudyData, arm: &Arm, context: &Context<'_>) 
         samples: work.samples,
         sets: shown,
     }
-}
-
-/// The error and what it came from, in one sentence.
-fn causes(error: &StudyError) -> String {
-    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn status(registry: &Registry, key: &Digest) -> Result<TrialStatus, StudyError> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::arms::ReadyArm;
+use super::error::chain;
 use super::jobs::Crew;
 use super::{Context, Options, Outcome, StudyData, StudyError, provenance};
 use crate::augment::{Augmenter as _, Batch, Mixer, Pipeline};
@@ -259,12 +260,6 @@ impl<'a> Recipe<'a> {
             save: context.save,
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A recipe's online transforms.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use rand::seq::SliceRandom as _;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 use super::features::FeatureTable;
 use super::preprocess::{CHANNELS, Fit, InputSize, Preprocessor};
@@ -132,12 +132,12 @@ impl StagedBatch {
     /// # Errors
     /// Whatever LibTorch reports, such as memory running out.
     pub fn upload(&self, device: Device) -> Result<(Tensor, Tensor), TchError> {
-        let moved = |tensor: &Tensor, kind| tensor.f_to_device_(device, kind, true, false);
-        let mut inputs = moved(&self.inputs, Kind::Float)?;
+        let moved = |tensor: &Tensor| tensor.f_to_device_(device, tensor.kind(), true, false);
+        let mut inputs = moved(&self.inputs)?;
         if inputs.dim() == 4 {
             inputs = inputs.f_permute([0, 3, 1, 2])?;
         }
-        Ok((inputs, moved(&self.targets, self.targets.kind())?))
+        Ok((inputs, moved(&self.targets)?))
     }
 }
 

@@ -275,9 +275,7 @@ impl ConvNorm {
             true,
         )
     }
-}
 
-impl ConvNorm {
     fn folded(&self, kind: Kind) -> Result<FoldedConv, TchError> {
         let BatchNorm { weight, bias, running_mean: mean, running_var: variance } = &self.norm;
         let norm = FrozenNorm { weight, bias, mean, variance, epsilon: BATCH_NORM_EPSILON };

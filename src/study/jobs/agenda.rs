@@ -15,8 +15,6 @@ pub struct Agenda<'a> {
     pub arms: Vec<ArmItem<'a>>,
     /// Seed by seed, of each seed every arm.
     pub trials: Vec<TrialItem>,
-    /// Width and height of the network's input, px.
-    pub input_px: (u32, u32),
 }
 
 /// An arm and its sets.
@@ -68,7 +66,7 @@ impl<'a> Agenda<'a> {
                 trials.push(TrialItem { arm, seed, key, label, settled: settled(registry, &key, options)? });
             }
         }
-        Ok(Self { arms, trials, input_px: (input.width_px, input.height_px) })
+        Ok(Self { arms, trials })
     }
 
     /// What is left to do.

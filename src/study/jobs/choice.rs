@@ -55,12 +55,12 @@ pub struct Left<'a> {
     pub arms: Vec<&'a Arm>,
 }
 
-/// Chooses the crew of a study whose networks see `size` (width and height, px).
-pub fn choose(plan: &Plan, size: (u32, u32), asked: Option<u32>, machine: Machine, left: &Left<'_>) -> Choice {
+/// Chooses the crew of a study.
+pub fn choose(plan: &Plan, asked: Option<u32>, machine: Machine, left: &Left<'_>) -> Choice {
     let cores = machine.cores.max(1);
-    let (threads, mut why) = threads(plan, size, asked, machine);
+    let (threads, mut why) = threads(plan, asked, machine);
     let mut jobs = asked.unwrap_or(if machine.gpu { 1 } else { (cores / threads).max(1) });
-    let needed = left.arms.iter().map(|arm| memory::of_editor(plan, arm)).fold(memory::of_trial(plan, size), u64::max);
+    let needed = left.arms.iter().map(|arm| memory::of_editor(plan, arm)).fold(memory::of_trial(plan), u64::max);
     let fitting =
         machine.free_bytes.map_or(u32::MAX, |free| ((free as f64 * MEMORY_SHARE) / needed as f64) as u32).max(1);
     let mut warning = None;
@@ -80,14 +80,14 @@ pub fn choose(plan: &Plan, size: (u32, u32), asked: Option<u32>, machine: Machin
 }
 
 /// Threads of a trial, and why.
-fn threads(plan: &Plan, size: (u32, u32), asked: Option<u32>, machine: Machine) -> (u32, String) {
+fn threads(plan: &Plan, asked: Option<u32>, machine: Machine) -> (u32, String) {
     let cores = machine.cores.max(1);
     match (plan.classifier.threads, asked) {
         (Some(threads), _) => (threads, "as many threads as the plan says".to_owned()),
         (None, Some(jobs)) => ((cores / jobs.max(1)).max(1), "as many jobs as asked".to_owned()),
         (None, None) if machine.gpu => (cores, "trials on a GPU follow one another".to_owned()),
         (None, None) => {
-            let gmacs = step_gmacs(plan, size);
+            let gmacs = step_gmacs(plan);
             let enough = GMACS_PER_THREAD * speed(plan.classifier.precision);
             let useful = (gmacs / enough).floor().clamp(1.0, f64::from(cores)) as u32;
             // Threads that divide the cores leave none of them idle.
@@ -120,12 +120,20 @@ mod tests {
         Plan::parse("test", &text, PathBuf::new(), &[]).unwrap()
     }
 
+    fn seeing(plan: &Plan, (width_px, height_px): (u32, u32)) -> Plan {
+        let mut plan = plan.clone();
+        let input = &mut plan.classifier.input;
+        (input.width_px, input.height_px) = (Some(width_px), Some(height_px));
+        plan
+    }
+
     fn machine(cores: u32, gib: u64) -> Machine {
         Machine { cores, free_bytes: Some(gib * GIB), gpu: false }
     }
 
     fn crew(plan: &Plan, size: (u32, u32), asked: Option<u32>, machine: Machine, trials: usize) -> (u32, u32) {
-        let Crew { jobs, threads } = choose(plan, size, asked, machine, &Left { trials, ..Left::default() }).crew;
+        let plan = seeing(plan, size);
+        let Crew { jobs, threads } = choose(&plan, asked, machine, &Left { trials, ..Left::default() }).crew;
         (jobs, threads)
     }
 
@@ -164,7 +172,8 @@ mod tests {
 
     #[test]
     fn too_many_jobs_for_the_memory_are_warned_of() {
-        let choice = choose(&plan(16, ""), (64, 48), Some(8), machine(8, 1), &Left { trials: 9, ..Left::default() });
+        let choice =
+            choose(&seeing(&plan(16, ""), (64, 48)), Some(8), machine(8, 1), &Left { trials: 9, ..Left::default() });
         assert_eq!(choice.crew.jobs, 8);
         assert!(choice.warning.unwrap().contains("memory for 1 at once"));
     }

@@ -33,8 +33,9 @@ fn output_bytes_per_pixel(architecture: Architecture) -> u64 {
     }
 }
 
-/// Bytes of one trial at work, whose input is `width_px` x `height_px`.
-pub(super) fn of_trial(plan: &Plan, (width_px, height_px): (u32, u32)) -> u64 {
+/// Bytes of one trial at work.
+pub(super) fn of_trial(plan: &Plan) -> u64 {
+    let (width_px, height_px) = plan.input_px();
     let classifier = &plan.classifier;
     let moments = match classifier.optimizer {
         Optimizer::Sgd(sgd) => u64::from(sgd.momentum > 0.0),

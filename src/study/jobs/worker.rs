@@ -13,9 +13,9 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::study::arms::{ReadyArm, assemble};
 use crate::study::context::Workspace;
-use crate::study::error::Fault;
+use crate::study::error::{Fault, chain};
 use crate::study::sets::Pool;
-use crate::study::trials::{Session, chain};
+use crate::study::trials::Session;
 use crate::study::{Context, Options, StudyData, StudyError};
 
 /// Works on a study for the process that writes the orders and reads the answers, until the orders end. `stop` makes it
