@@ -1,49 +1,43 @@
-//! Hands the binaries the place of LibTorch, so that they run without `LD_LIBRARY_PATH`, and its version; compiles the few
-//! lines of C++ that `tch` lacks.
+//! Tells both programs where LibTorch is looked for, so that they run without `LD_LIBRARY_PATH`.
 //!
-//! torch-sys declares `links = "tch"`, and so tells its *direct* dependents where LibTorch is.
+//! Built from source, that is the folder that was linked. With `AUGTRIAL_RELOCATABLE` set (`make wheel`), it is wherever a
+//! wheel of PyTorch or a tarball puts LibTorch, seen from the program.
 
-use std::path::Path;
-
-/// Where LibTorch states its version, beside the library's folder.
-const VERSION_HEADER: &str = "../include/torch/headeronly/version.h";
-/// What `tch` lacks: autocast on the CPU, fused optimiser steps.
-const ATEN_SOURCE: &str = "src/train/aten.cpp";
+/// Set to build programs that do not know the folder of their LibTorch.
+const RELOCATABLE: &str = "AUGTRIAL_RELOCATABLE";
+/// The versions 3.x of Python whose folders are looked into without asking Python.
+const PYTHON_MINORS: std::ops::RangeInclusive<u32> = 10..=14;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    let Ok(lib) = std::env::var("DEP_TCH_LIBTORCH_LIB") else {
+    println!("cargo:rerun-if-env-changed={RELOCATABLE}");
+    let (Ok(lib), Ok(version)) = (std::env::var("DEP_AUGTRIAL_TORCH_LIB"), std::env::var("DEP_AUGTRIAL_TORCH_VERSION"))
+    else {
         return; // built without the `torch` feature
     };
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
-    println!("cargo:rustc-env=AUGTRIAL_LIBTORCH_VERSION={}", libtorch_version(&Path::new(&lib).join(VERSION_HEADER)));
-    compile_aten(&Path::new(&lib).join("../include"));
-    if Path::new(&lib).join("libtorch_cuda.so").exists() {
-        // Nothing refers to libtorch_cuda by symbol, so the linker would drop it and CUDA would not be found.
-        println!("cargo:rustc-link-arg=-Wl,--no-as-needed,-ltorch_cuda,-ltorch,--as-needed");
+    let relocatable = std::env::var_os(RELOCATABLE).is_some();
+    let folders = if relocatable { relative_folders() } else { vec![lib] };
+    for folder in &folders {
+        println!("cargo:rustc-link-arg-bin=augtrial-torch=-Wl,-rpath,{folder}");
     }
+    if relocatable {
+        // As RPATH, not RUNPATH: a module of a cluster that sets LD_LIBRARY_PATH must not put another LibTorch in its place.
+        // PyTorch's own libraries do the same.
+        println!("cargo:rustc-link-arg-bin=augtrial-torch=-Wl,--disable-new-dtags");
+    }
+    println!("cargo:rustc-env=AUGTRIAL_LIBTORCH_FOLDERS={}", folders.join(":"));
+    println!("cargo:rustc-env=AUGTRIAL_LIBTORCH_VERSION={version}");
 }
 
-/// Compiles the C++ side of `src/train/aten.rs` into a static library, which the crate is then linked with.
-fn compile_aten(include: &Path) {
-    println!("cargo:rerun-if-changed={ATEN_SOURCE}");
-    cc::Build::new()
-        .cpp(true)
-        .std("c++20")
-        .warnings(false) // of LibTorch's headers
-        .opt_level(1)
-        .include(include)
-        .file(ATEN_SOURCE)
-        .compile("augtrial_aten");
-}
-
-/// `2.13.0` from the lines `#define TORCH_VERSION_MAJOR 2`, `..._MINOR 13`, `..._PATCH 0`.
-fn libtorch_version(header: &Path) -> String {
-    println!("cargo:rerun-if-changed={}", header.display());
-    let text = std::fs::read_to_string(header).unwrap_or_default();
-    let part = |name: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
-        value.map_or("unknown", str::trim).to_owned()
-    };
-    ["TORCH_VERSION_MAJOR", "TORCH_VERSION_MINOR", "TORCH_VERSION_PATCH"].map(part).join(".")
+/// Where LibTorch lies, seen from `bin/`: beside it in a tarball; in an environment of Python, system-wide or of a distribution's;
+/// and in a folder of `pip install --target`.
+fn relative_folders() -> Vec<String> {
+    let mut folders = vec!["$ORIGIN/../libtorch/lib".to_owned()];
+    for minor in PYTHON_MINORS {
+        for (lib, packages) in [("lib", "site-packages"), ("lib64", "site-packages"), ("lib", "dist-packages")] {
+            folders.push(format!("$ORIGIN/../{lib}/python3.{minor}/{packages}/torch/lib"));
+        }
+    }
+    folders.push("$ORIGIN/../torch/lib".to_owned());
+    folders
 }

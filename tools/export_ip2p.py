@@ -140,8 +140,6 @@ def check(pipeline, checkpoint):
         ("unet.out_channels", unet.out_channels, vae.latent_channels),
         ("scheduler.prediction_type", scheduler.prediction_type, "epsilon"),
         ("scheduler.beta_schedule", scheduler.beta_schedule, "scaled_linear"),
-        ("scheduler.trained_betas", scheduler.get("trained_betas"), None),
-        ("scheduler.rescale_betas_zero_snr", bool(scheduler.get("rescale_betas_zero_snr", False)), False),
         # What the U-Net adds to the time embedding, or does to the sample, in relatives of Stable Diffusion 1.5 only.
         ("unet.class_embed_type", unet.class_embed_type, None),
         ("unet.addition_embed_type", unet.addition_embed_type, None),
@@ -151,6 +149,88 @@ def check(pipeline, checkpoint):
     for name, found, wanted in facts:
         if found != wanted:
             raise ExportError(f"{checkpoint}: {name} is {found!r}, and only {wanted!r} is supported")
+    check_scheduler(scheduler, checkpoint)
+
+
+# Options of diffusers' schedulers that the manifest carries, and the sampler obeys.
+CARRIED = {
+    "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type", "steps_offset", "set_alpha_to_one",
+    "timestep_spacing", "use_karras_sigmas", "clip_sample", "clip_sample_range",
+}  # fmt: skip
+# Options that decide nothing while those in FIXED have their only value, or that belong to schedulers that augtrial lacks.
+WITHOUT_EFFECT = {
+    "dynamic_thresholding_ratio", "sample_max_value", "flow_shift", "time_shift_type", "skip_prk_steps", "solver_p",
+}  # fmt: skip
+# Options with the only values that the sampler implements.
+FIXED = {
+    "trained_betas": [None],
+    "rescale_betas_zero_snr": [False],
+    "thresholding": [False],
+    "use_exponential_sigmas": [False, None],
+    "use_beta_sigmas": [False, None],
+    "use_lu_lambdas": [False],
+    "use_flow_sigmas": [False],
+    "use_dynamic_shifting": [False],
+    "shift_terminal": [None],
+    "final_sigmas_type": ["zero"],
+    "interpolation_type": ["linear"],
+    "timestep_type": ["discrete"],
+    "sigma_min": [None],
+    "sigma_max": [None],
+    "algorithm_type": ["dpmsolver++"],
+    # Each solver replaces the other's names by its own.
+    "solver_type": ["midpoint", "bh2"],
+    "solver_order": [2],
+    "lower_order_final": [True],
+    "euler_at_final": [False],
+    "lambda_min_clipped": [-float("inf")],
+    "variance_type": [None, "fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"],
+    "predict_x0": [True],
+    "disable_corrector": [[]],
+    "original_inference_steps": [50],
+    "timestep_scaling": [10.0],
+}
+
+
+def stated(scheduler):
+    """What the checkpoint's file says: diffusers adds defaults of the scheduler's class, which another scheduler does not take
+    over (`from_config`)."""
+    defaults = scheduler.get("_use_default_values", [])
+    return {key: value for key, value in scheduler.items() if not key.startswith("_") and key not in defaults}
+
+
+def check_scheduler(scheduler, checkpoint):
+    """Refuses options of the scheduler that would decide an edit and that the sampler does not implement."""
+    for key, value in stated(scheduler).items():
+        if key in FIXED and value not in FIXED[key]:
+            only = " or ".join(repr(option) for option in FIXED[key])
+            raise ExportError(
+                f"{checkpoint}: scheduler.{key} is {value!r}, and augtrial's sampler implements only {only}: an edit would differ "
+                "from diffusers'"
+            )
+        if key not in FIXED and key not in CARRIED | WITHOUT_EFFECT:
+            raise ExportError(
+                f"{checkpoint}: scheduler.{key} is {value!r}, and this exporter does not know the option: it may decide edits"
+            )
+    spacing = stated(scheduler).get("timestep_spacing", "linspace")
+    if spacing not in ("linspace", "leading", "trailing"):
+        raise ExportError(f"{checkpoint}: scheduler.timestep_spacing is {spacing!r}, which is none of diffusers'")
+
+
+def scheduler_options(scheduler):
+    """Options that the checkpoint states, as fields of the manifest that are absent where they change nothing.
+
+    What it does not state is as in Stable Diffusion 1.5: no clipping, and each scheduler's own spacing.
+    """
+    options = stated(scheduler)
+    fields = {}
+    if "timestep_spacing" in options:
+        fields["timestep_spacing"] = options["timestep_spacing"]
+    if options.get("use_karras_sigmas"):
+        fields["use_karras_sigmas"] = True
+    if options.get("clip_sample"):
+        fields["clip_sample_range"] = float(options.get("clip_sample_range", 1.0))
+    return fields
 
 
 def merge_lora(pipeline, path):
@@ -337,7 +417,8 @@ def manifest_of(pipeline, dtype_name, source):
             "beta_start": scheduler.beta_start,
             "beta_end": scheduler.beta_end,
             "steps_offset": scheduler.get("steps_offset", 0),
-            "set_alpha_to_one": bool(scheduler.get("set_alpha_to_one", False)),
+            "set_alpha_to_one": bool(stated(scheduler).get("set_alpha_to_one", False)),
+            **scheduler_options(scheduler),
         },
     }
 

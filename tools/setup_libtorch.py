@@ -5,11 +5,11 @@ The files come from the Python wheel of PyTorch, fetched by pip and pinned by SH
 Only headers and CPU libraries are kept (440 MB). The CPU library needs libcudart and libcupti to load, so those two come
 from their small wheels.
 
-    python3 tools/setup_libtorch.py [FOLDER]            set up FOLDER (default .libtorch) unless it is whole
-    python3 tools/setup_libtorch.py --check [FOLDER]    exit 1 unless it is whole
+    python3 tools/setup_libtorch.py [FOLDER]            set up FOLDER (default .libtorch) unless it is complete
+    python3 tools/setup_libtorch.py --check [FOLDER]    exit 1 unless it is complete
 
-A set-up is made beside the folder and renamed when complete, so an interrupted one is never taken for whole; one that was
-damaged later (a file missing or of another size) is noticed and made again.
+The files are unpacked beside the folder, which is renamed when it is complete, so an interrupted set-up is never used. A folder that is
+damaged later (a file is missing or has another size) is noticed and set up again.
 """
 
 import json

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the subsets of Inter that reports embed: Latin, Greek letters of statistics, and the signs that reports use.
 
-Needs fonttools 4.68.0 and brotli 1.2.1. Text outside the subset is set in whatever the reader's machine has.
+Needs fonttools 4.68.0 and brotli 1.2.1. Characters outside the subset appear in a font of the reader's machine.
 
-    python tools/subset_fonts.py assets/fonts
+    python tools/subset_fonts.py crates/report/assets/fonts
 """
 
 import sys

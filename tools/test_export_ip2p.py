@@ -1,7 +1,11 @@
-"""Exports tiny checkpoints and compares with the fixtures of the Rust tests: `make test-export`."""
+"""Exports tiny checkpoints and compares the bundles with the fixtures of the Rust tests: `make test-export`.
+
+The fixtures are compared to the bit, so the tests run with the kernels that they were recorded with.
+"""
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,11 +14,16 @@ from importlib import util
 from pathlib import Path
 from types import SimpleNamespace
 
-import torch
-from safetensors.torch import load_file, save_file
+import pinned_kernels
+
+if __name__ == "__main__":
+    pinned_kernels.require("avx2")
+
+import torch  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-FIXTURES = ROOT / "tests" / "fixtures"
+FIXTURES = ROOT / "crates" / "torch" / "fixtures"
 sys.path[:0] = [str(ROOT / "tools"), str(FIXTURES / "ip2p_reuse"), str(FIXTURES / "ip2p")]
 import export_ip2p  # noqa: E402
 import make_checkpoint  # noqa: E402
@@ -79,11 +88,48 @@ class Export(unittest.TestCase):
         written = json.loads(Path(self.bundle, "tokenizer.json").read_text())
         self.assertEqual(written, json.loads((fixture / "tokenizer.json").read_text()))
         expected = json.loads((fixture / "manifest.json").read_text())
-        for key in ("format", "version", "torch", "dtype", "latent", "side_multiple_px", "text", "scheduler"):
+        for key in ("format", "version", "torch", "dtype", "latent", "side_multiple_px", "text"):
             self.assertEqual(self.manifest[key], expected[key], key)
+        # The checkpoint's file states the spacing, since it was saved; the fixture is older than the field.
+        self.assertEqual(self.manifest["scheduler"], dict(expected["scheduler"], timestep_spacing="linspace"))
+
+    def scheduler_fields(self, **options):
+        """What the manifest says of the options, read from a checkpoint that states them and no others."""
+        path = Path(self.out("checkpoint"))
+        shutil.copytree(self.checkpoint, path, dirs_exist_ok=True)
+        config = dict(make_checkpoint.SCHEDULER) | dict(_class_name="EulerAncestralDiscreteScheduler", **options)
+        (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+        return export_ip2p.scheduler_options(export_ip2p.load(str(path)).scheduler.config)
+
+    def test_options_of_the_scheduler_are_carried_as_the_fixture_has_them(self):
+        self.assertEqual(self.scheduler_fields(), {})
+        self.assertEqual(self.scheduler_fields(clip_sample=False, skip_prk_steps=True, trained_betas=None), {})
+        for spacing in ("leading", "trailing", "linspace"):
+            self.assertEqual(self.scheduler_fields(timestep_spacing=spacing), {"timestep_spacing": spacing})
+        self.assertEqual(self.scheduler_fields(use_karras_sigmas=True), {"use_karras_sigmas": True})
+        self.assertEqual(self.scheduler_fields(clip_sample=True), {"clip_sample_range": 1.0})
+        self.assertEqual(self.scheduler_fields(clip_sample=True, clip_sample_range=0.5), {"clip_sample_range": 0.5})
+
+    def test_options_that_the_sampler_lacks_are_refused_by_name(self):
+        wrong = dict(
+            prediction_type="v_prediction",
+            rescale_betas_zero_snr=True,
+            thresholding=True,
+            final_sigmas_type="sigma_min",
+            use_exponential_sigmas=True,
+            use_beta_sigmas=True,
+            algorithm_type="sde-dpmsolver++",
+            solver_order=3,
+            sigma_max=10.0,
+            timestep_spacing="quadratic",
+            an_option_of_tomorrow=1,
+        )
+        for key, value in wrong.items():
+            with self.assertRaisesRegex(export_ip2p.ExportError, f"scheduler.{key} is {value!r}".replace("+", r"\+")):
+                self.scheduler_fields(**{key: value})
 
     def test_an_export_is_reproduced_to_the_byte(self):
-        # In a process of its own: the names of traced types count on from earlier traces.
+        # In a process of its own: names of traced types carry a number that continues from earlier traces.
         command = [sys.executable, reuse.__file__, self.out("again")]
         subprocess.run(command, check=True, capture_output=True)
         written = json.loads(Path(self.out("again"), "manifest.json").read_text())

@@ -1,11 +1,11 @@
-"""diffusers and augtrial in turn, on the same weights, picture and noise: seconds of one edit, processor time and largest memory.
+"""Times one edit by diffusers and by augtrial, in turn, on the same weights, picture and noise: seconds, processor time, peak memory.
 
     python diffusers_ip2p.py CHECKPOINT BUNDLE IMAGE --ours target/debug/examples/edit_speed [--cases FILE]
         [--case NAME]... [--rounds N]
 
 CHECKPOINT is a folder in diffusers format, BUNDLE its export. A case is a table of FILE (default: cases.toml). Each
-measurement is a process of its own that edits a small picture first, so that loading does not count. `diffusers` runs the
-settings of the case `exact`, in fp32; with --bf16 once more in bf16. Environment: tools/requirements-export.txt.
+measurement is a process of its own that first edits a small picture, so that loading does not count. `diffusers` runs the
+settings of the case `exact` in fp32, and with --bf16 also in bf16. Environment: tools/requirements-export.txt.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def worker(checkpoint, picture, kind, case):
     print(json.dumps({"secs": secs, "cpu_secs": cpu_secs, "peak_bytes": int(peak.split()[1]) * 1024}))
 
 
-# What `augtrial run` and `augtrial edit` set for themselves (src/cli/environment.rs); diffusers runs as its users run it.
+# What `augtrial run` and `augtrial edit` set for themselves (src/cli/torch.rs); diffusers runs as its users run it.
 OUR_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "MALLOC_MMAP_THRESHOLD_": "33554432",
@@ -100,7 +100,7 @@ def main():
     commands |= {f"augtrial {name}": [*ours, name] for name in arguments.case or cases}
     found = {name: [] for name in commands}
     for round in range(arguments.rounds):
-        # Back and forth, so that a machine that gets slower favours nobody.
+        # In alternating order, so that a machine that gets slower favors neither.
         for name in list(commands)[:: 1 if round % 2 == 0 else -1]:
             found[name].append(measure(commands[name], OUR_ENVIRONMENT if name.startswith("augtrial") else {}))
             print(f"round {round + 1}: {name}: {found[name][-1]}", file=sys.stderr)

@@ -1,5 +1,5 @@
-"""Writes a checkpoint of Stable Diffusion 1.5's shape with random weights, 4.2 GB: as costly as the real one, and no better
-than noise.
+"""Writes a checkpoint with the shape of Stable Diffusion 1.5 and random weights, 4.2 GB. It costs as much time as the real one; its
+edits are noise.
 
     python full_size_checkpoint.py OUT
 
@@ -19,7 +19,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "crates" / "torch" / "fixtures"
 
 
 def fixture(name):

@@ -1,10 +1,10 @@
-"""One trial at a time on all threads, and two at a time on one thread each, in turn: the ratio of their throughputs.
+"""Compares the throughput of one trial at a time on all threads with two at a time on one thread each.
 
     python jobs.py AUGTRIAL [--case small|large|mixed]... [--rounds N] [--work DIR]
 
-Each measurement runs a rendered study end to end in a fresh registry; images are rendered and decoded before, and are not
-measured. Rounds are interleaved, so that a machine whose load changes slows both alike; what counts is the ratio, above 1
-where two jobs are faster. `default` is what `augtrial plan` would choose. Standard library only.
+Each measurement runs a rendered study from start to end in a fresh registry. Images are rendered and decoded before, which is not
+measured. Rounds are interleaved, so that a change of load slows both alike. The result is the ratio; it is above 1 if two jobs
+are faster. `default` is what `augtrial plan` would choose. Standard library only.
 
 Cases, with ResNet18: `small`, batch 16 at 64x48; `large`, batch 32 at 128x96; `mixed`, batch 16 at 64x48 with an arm of edits
 by models/editor-small and one of transforms.
@@ -91,23 +91,23 @@ def run(program, folder, runs, *arguments):
 
 
 def cpu_secs():
-    """Of all processes that have ended so far: told beside the wall time, which others on the machine stretch."""
+    """Of all processes that have ended so far. Printed beside the wall time, which other programs on the machine increase."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def measure(program, name, rounds, work):
-    """Seconds of every round of both modes, and the default."""
+    """Seconds of every round in both modes, and the default."""
     with tempfile.TemporaryDirectory(dir=work) as folder:
         Path(folder, "study.toml").write_text(experiment(CASES[name]))
         plan = run(program, folder, "plain", "plan", "study.toml")
         default = re.search(r"^jobs: (.*)$", plan, re.MULTILINE)[1]
-        # One update of the control decodes the images for everybody.
+        # One update of the control decodes the images for all later runs.
         once = ["--arm", "control", "--seeds", "1", "--set", "classifier.budget={ updates = 1 }"]
         run(program, folder, "warm", "run", "study.toml", *once)
         seconds = {mode: [] for mode in MODES}
         for number in range(rounds):
-            # The order alternates: what warms up or throttles the machine favours neither.
+            # The order alternates, so that warming up or throttling favors neither.
             for mode in list(MODES)[:: 1 if number % 2 == 0 else -1]:
                 runs = f"{mode}-{number}"
                 for kept in ("synthetic", "cache"):

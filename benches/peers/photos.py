@@ -1,4 +1,4 @@
-"""What the training peers share: the data set's layout, their arguments, and what they print.
+"""What the training scripts share: the layout of the data set, their arguments, and what they print.
 
 A data set is a folder with TrashNet's layout: `dataset-resized/<class>/<file>` and the index files below, whose lines are
 `<file> <label>`, labels counted from 1 in the order of CLASSES. To measure without TrashNet, make such a folder of
@@ -54,7 +54,7 @@ def print_epoch(epoch, train, validation):
 
 
 def make_synthetic(out, images):
-    """Smooth colours under shapes and grain; at JPEG quality 75 the files are about as large as TrashNet's."""
+    """Smooth colors under shapes and grain. At JPEG quality 75 the files are about as large as TrashNet's."""
     import numpy
     from PIL import Image, ImageDraw
 

@@ -1,4 +1,4 @@
-"""ResNet18 on TrashNet in the manner of public scripts: PIL decodes every photo in every epoch, torchvision's transforms, a
+"""ResNet18 on TrashNet, written like public scripts: PIL decodes every photo in every epoch, torchvision's transforms, a
 DataLoader with two workers, fp32, the loss read after every step, the state saved after every epoch.
 
     python torch_plain.py IMAGES --train INDEX --validation INDEX [--size WIDTHxHEIGHT] [--batch N] [--epochs N]
@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet18
 
-# What such scripts set, 2 to 4; more than there are cores only costs.
+# Such scripts set 2 to 4. More workers than cores only cost time.
 WORKERS = 2
 
 

@@ -1,13 +1,13 @@
-"""Training by augtrial, by a plain PyTorch script and by a tuned one, in turn: same photos, same steps, same input, two threads.
+"""Times training by augtrial, a plain and a tuned PyTorch script, in turn: same photos, same steps, same input, two threads.
 
     python training.py DATA --augtrial target/debug/augtrial --python PYTHON
         [--cases WIDTHxHEIGHT:UPDATES ...] [--rounds N] [--epochs N] [--batch N] [--threads N]
 
 DATA is a folder in TrashNet's layout (photos.py says which, and makes a synthetic one). PYTHON has torch, torchvision and
-pillow. A case trains ResNet18 on the first UPDATES * BATCH photos of the training part and validates on as many as
-TrashNet's own proportion gives. An epoch is timed from outside, for all alike: from the record of one validation to that of
-the next, so that checkpoints, loaders' starts and everything between count. The first epoch of every process is left out.
-Prints a Markdown table; --json FILE keeps every single measurement.
+pillow. A case trains ResNet18 on the first UPDATES * BATCH photos of the training part and validates on the same share as
+TrashNet does. Epochs are timed from outside in the same way for all: from the record of one validation to that of the next, which
+includes checkpoints, the start of loaders and other overhead. The first epoch of every process is left out.
+Prints a Markdown table; --json FILE writes every single measurement.
 """
 
 import argparse
@@ -31,7 +31,7 @@ TEST_IMAGES = 24
 
 
 class Case:
-    """One input size, with the index files that say which photos everyone trains on."""
+    """One input size, with the index files that say which photos all programs train on."""
 
     def __init__(self, text, arguments, folder):
         dimensions, updates = text.split(":")
@@ -96,7 +96,7 @@ class Record:
         return statistics.median(map(value, self.epochs))
 
     def data_share(self):
-        """Of the training steps' time, waiting for data included: the share of waiting. Only augtrial says it."""
+        """Share of the training steps' time that was spent waiting for data. Only augtrial reports it."""
         if self.cost is None:
             return None
         parts = ["data_secs", "forward_secs", "backward_secs", "optimizer_secs"]
@@ -192,7 +192,7 @@ def table(found):
 
 
 def ratio(theirs, own):
-    """Round by round, since the rounds are what ran side by side."""
+    """Round by round, because only programs of the same round ran at about the same time."""
     if not theirs:
         return ""
     ratios = [one["epoch_secs"] / mine for one, mine in zip(theirs, own)]
@@ -220,7 +220,7 @@ def main():
         found = {case.name: {contestant: [] for contestant in arguments.contestants} for case in cases}
         for number in range(arguments.rounds):
             for case in cases:
-                # Back and forth, so that a machine that gets slower favours nobody.
+                # In alternating order, so that a machine that gets slower favors none.
                 for contestant in arguments.contestants[:: 1 if number % 2 == 0 else -1]:
                     summary = measure(contestant, case, arguments, environment).summary()
                     found[case.name][contestant].append(summary)

@@ -2,80 +2,140 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::session::SeedSelection;
+use super::seed_grammar::{SeedSelection, Seeds};
+use augtrial_plan::Override;
+use augtrial_registry::{QueryLimits, StatusKind};
 
 /// Controlled trials of image augmentation: one TOML file in, paired training runs, a registry and a report out.
 #[derive(Debug, Parser)]
 #[command(name = "augtrial", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed \
                         or were interrupted, 5 registry, 6 a replay differs.")]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
+/// Heading of the options that every command has.
+const GLOBAL: &str = "Options of every command";
+
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// Folder where everything is recorded.
-    #[arg(long, global = true, env = "AUGTRIAL_RUNS", default_value = "runs", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "AUGTRIAL_RUNS", default_value = "runs", value_name = "DIR")]
     pub(super) runs: PathBuf,
     /// Folder of the rendered reports.
-    #[arg(long, global = true, env = "AUGTRIAL_REPORTS", default_value = "reports", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "AUGTRIAL_REPORTS", default_value = "reports", value_name = "DIR")]
     pub(super) reports: PathBuf,
     /// Show no progress.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub(super) quiet: bool,
+    /// Show more of what is done: which sets are reused, how work is shared out, where every run is recorded.
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
+    pub(super) verbose: bool,
+    /// When to use colors; `auto` does on a terminal, unless `NO_COLOR` is set.
+    #[arg(long, global = true, help_heading = GLOBAL, default_value_t, value_name = "WHEN")]
+    pub(super) color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a small complete study of rendered images, with its editor, and run it: three arms in a few minutes.
+    Quickstart(super::quickstart::QuickstartArgs),
     /// Write a commented experiment file to start from.
     Init(InitArgs),
     /// Check experiment files: every error at once, with its place.
     Check(CheckArgs),
     /// Show what a run would do: arms, images, updates, what is cached, time, disk and the smallest reachable p.
     Plan(PlanArgs),
+    /// Show what the transforms of an arm make of images: a contact sheet, with what was drawn under each picture.
+    Show(ShowArgs),
     /// Run a study to its report. Interrupted, it continues where it stopped.
     Run(RunArgs),
-    /// Work for a `run` of several jobs, which writes to this process and reads from it.
-    #[cfg(feature = "torch")]
+    /// Hand a study to a cluster or to other machines, as a folder of scripts that can be read and edited.
+    Submit(super::submit::SubmitArgs),
+    /// Show where the trials of a submitted study are.
+    Status(super::batches::StatusArgs),
+    /// Submit what has no result again.
+    Resubmit(super::batches::ResubmitArgs),
+    /// Put the results of a submitted study together: index, comparison, report. Safe to repeat.
+    Collect(super::batches::CollectArgs),
+    /// Run one task of a batch; the scripts that `submit` writes do so.
     #[command(hide = true)]
-    Worker,
+    Task(super::task::TaskArgs),
+    /// Work for a `run`, which writes to this process and reads from it.
+    #[command(hide = true)]
+    Worker {
+        /// Take only studies whose trials a command trains.
+        #[arg(long)]
+        without_torch: bool,
+    },
+    /// Print what `augtrial-torch` computes on, as JSON.
+    #[command(hide = true)]
+    Setup {
+        #[arg(value_parser = super::edit::parse_named::<augtrial_plan::classifier::Device>)]
+        device: augtrial_plan::classifier::Device,
+    },
+    /// Fail if the weights in a file do not fit a network.
+    #[command(hide = true)]
+    CheckWeights { network: String, file: PathBuf },
     /// Rerun one finished run from its record and say how near it comes: identical, numerically close or different.
-    #[cfg(feature = "torch")]
     Replay(ReplayArgs),
     /// Look into the registry.
     Runs(RunsArgs),
+    /// List what no record refers to (sets, decoded pixels, what killed processes left), and remove it after asking.
+    Clean(super::clean::CleanArgs),
     /// Hand what is recorded to other tools: tables, MLflow, TensorBoard.
     Export(ExportArgs),
+    /// Take in the records of another machine, as `export records` wrote them.
+    Import(super::records::ImportArgs),
     /// Look at a data set, or make one.
     Dataset(DatasetArgs),
+    /// Look for duplicates, contradicting labels, odd pictures and labels in doubt: a page to look at, and tables.
+    Audit(super::audit::AuditArgs),
+    /// Measure the images that a study's arms made: distance from real ones, coverage, diversity, labels, change. Trains nothing.
+    Quality(super::quality::QualityArgs),
     /// Compare the arms of a study: the answer to each contrast, then the numbers behind it.
     Compare(CompareArgs),
+    /// Show every cell of a design, what its factors do, and where a published difference comes from.
+    Explain(super::explain::ExplainArgs),
     /// Say how many more seeds each contrast needs, and the command that adds them.
     Seeds(SeedsArgs),
     /// Write the report of a study that was run, or check the one that is there.
     Report(ReportArgs),
     /// Edit a picture after an instruction, with a model bundle.
-    #[cfg(feature = "torch")]
     Edit(super::edit::EditArgs),
     /// Look into a model bundle, or check it.
-    #[cfg(feature = "torch")]
     Model(super::model::ModelArgs),
     /// Show studies, running trials, curves and reports in the browser, on this machine only.
     Serve(ServeArgs),
+    /// List the transforms and mixes that a recipe may name, or show one with its parameters, bounds and source.
+    Transforms(super::transforms::TransformsArgs),
+    /// Get trained weights for a network.
+    Weights(super::weights::WeightsArgs),
+    /// Print `docs/reference.md`.
+    #[command(hide = true)]
+    Reference,
     /// Say what this machine and this build can do.
-    Doctor,
+    Doctor(Json),
     /// Print shell completions.
     Completions(CompletionsArgs),
     /// Print the manual page.
     Man,
+}
+
+/// Results for programs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Json {
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// An experiment file and changes to it.
@@ -85,7 +145,7 @@ pub(super) struct Experiment {
     pub(super) file: PathBuf,
     /// Change a value of the file, e.g. `classifier.batch_size=16` or `arm[1].repeat=2`; recorded with every run.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(super) set: Vec<String>,
+    pub(super) set: Vec<Override>,
     /// Seeds instead of the file's: `1,2,5`, `1-5`, or `+3` for three more than the file has; given again, the same
     /// command continues and adds no more.
     #[arg(long, value_name = "SEEDS")]
@@ -101,12 +161,19 @@ impl Experiment {
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// The file to write; never overwrites one.
+    /// The file to write.
     #[arg(default_value = "experiment.toml")]
     pub(super) file: PathBuf,
-    /// Folder of class folders that the study is about; rendered images if absent.
+    /// Folder of class folders, or of folders `train`, `val` and `test` that hold them. It is read, and sizes, split, seeds and
+    /// margin are proposed after it. Rendered images if absent.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
+    /// Start from these weights: a safetensors file with torchvision's names (docs/pretrained.md).
+    #[arg(long, value_name = "FILE")]
+    pub(super) pretrained: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -116,34 +183,63 @@ pub(super) struct CheckArgs {
     pub(super) files: Vec<PathBuf>,
     /// Change a value before checking.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(super) set: Vec<String>,
+    pub(super) set: Vec<Override>,
     /// Print the JSON schema of experiment files, for editors.
     #[arg(long)]
     pub(super) schema: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) experiment: Experiment,
+    #[command(flatten)]
+    pub(super) cells: super::design::CellArgs,
     /// Only these arms.
     #[arg(long = "arm", value_name = "NAME")]
     pub(super) arms: Vec<String>,
     /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
-    /// is run by this process, on all cores unless `classifier.threads` says otherwise.
+    /// alone runs on all cores unless `classifier.threads` says otherwise.
     #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) jobs: Option<u32>,
+    /// Show images of every class in every arm, too.
+    #[arg(long)]
+    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    pub(super) experiment: Experiment,
+    /// Only these arms.
+    #[arg(long = "arm", value_name = "NAME")]
+    pub(super) arms: Vec<String>,
+    /// Only these images, by their paths below the data set's folder; one of each class if absent.
+    #[arg(long = "image", value_name = "PATH")]
+    pub(super) images: Vec<String>,
+    /// Pictures that are made of each image.
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) copies: u32,
+    /// The PNG file; `show.png` in the study's folder of reports if absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) experiment: Experiment,
+    #[command(flatten)]
+    pub(super) cells: super::design::CellArgs,
     /// Only these arms.
     #[arg(long = "arm", value_name = "NAME")]
     pub(super) arms: Vec<String>,
     /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
-    /// is run by this process, on all cores unless `classifier.threads` says otherwise.
+    /// alone runs on all cores unless `classifier.threads` says otherwise.
     #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) jobs: Option<u32>,
     /// What to do with attempts that were interrupted.
@@ -154,12 +250,13 @@ pub(super) struct RunArgs {
     pub(super) retry_failed: bool,
     /// Save the state of a trial so often, e.g. `1epoch`, `5epochs`, `10min` or `30s` (times also in the middle of an epoch);
     /// if absent, at the end of an epoch when 30 s have passed since the last time. SIGUSR1 saves at once. Decides no result.
-    #[cfg(feature = "torch")]
     #[arg(long, value_name = "RULE")]
-    pub(super) checkpoint_every: Option<crate::train::CheckpointRule>,
+    pub(super) checkpoint_every: Option<augtrial_trial::CheckpointRule>,
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// What to do with attempts that were interrupted.
@@ -172,7 +269,6 @@ pub(super) enum Resume {
     Never,
 }
 
-#[cfg(feature = "torch")]
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// The run: `latest`, or a unique prefix of its id.
@@ -200,19 +296,68 @@ pub(super) struct RunsArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum RunsCommand {
     /// List runs, the newest first.
-    List {
-        /// Only runs of this study.
-        #[arg(long)]
-        study: Option<String>,
+    List(ListArgs),
+    /// Show one run: `latest`, `latest~1` for the one before it, or a unique prefix of its id.
+    Show {
+        run: String,
+        #[command(flatten)]
+        json: Json,
     },
-    /// Show one run: `latest`, or a unique prefix of its id.
-    Show { run: String },
     /// Show how two runs differ: plan, environment, results.
-    Diff { a: String, b: String },
+    Diff {
+        a: String,
+        b: String,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Ask the registry in SQL; nothing can be changed.
-    Query { sql: String },
+    Query {
+        sql: String,
+        /// Rows at most.
+        #[arg(long, value_name = "N", default_value_t = QueryLimits::default().rows)]
+        rows: usize,
+        /// Seconds at most.
+        #[arg(long, value_name = "N", default_value_t = QueryLimits::default().time.as_secs())]
+        secs: u64,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Compare every byte of finished and failed runs with what was there when they ended.
+    Verify {
+        /// Only this run: `latest`, or a unique prefix of its id.
+        run: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Rebuild the registry from the run folders.
     Reindex,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only runs of this study.
+    #[arg(long)]
+    pub(super) study: Option<String>,
+    /// Only runs of this arm.
+    #[arg(long)]
+    pub(super) arm: Option<String>,
+    /// Only runs with these seeds, e.g. `3` or `1-5`.
+    #[arg(long, value_name = "SEEDS", value_parser = super::seed_grammar::these)]
+    pub(super) seeds: Option<Seeds>,
+    /// Only runs that are `finished`, `failed`, `running` or `interrupted`.
+    #[arg(long)]
+    pub(super) status: Option<StatusKind>,
+    /// Only runs that count: of each trial the first that finished.
+    #[arg(long)]
+    pub(super) counted: bool,
+    /// So many at most.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// Show every column.
+    #[arg(long)]
+    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -223,13 +368,15 @@ pub(super) struct ExportArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ExportCommand {
+    /// The records of a study or of all cells of a design as one file, for another machine; weights stay behind.
+    Records(super::records::RecordsArgs),
     /// Write a table of the runs.
     Runs(TableArgs),
     /// Write a table of every part of every epoch.
     Epochs(TableArgs),
     /// Write a table of every prediction for the test split.
     Predictions(TableArgs),
-    /// Bring an MLflow server up to date; made again, it changes nothing.
+    /// Bring an MLflow server up to date; safe to repeat: runs already exported are skipped.
     Mlflow {
         /// The study's name; every study if absent.
         study: Option<String>,
@@ -266,11 +413,15 @@ pub(super) enum DatasetCommand {
     Stat {
         /// A folder, or an experiment file.
         path: PathBuf,
+        #[command(flatten)]
+        json: Json,
     },
     /// Read every image, and fail if any cannot be used or if bytes are there twice under different labels.
     Verify {
         /// A folder, or an experiment file.
         path: PathBuf,
+        #[command(flatten)]
+        json: Json,
     },
     /// Render the synthetic data set into a folder.
     Render {
@@ -295,12 +446,17 @@ const STUDY_HELP: &str = "The study: its name, the beginning of its plan's diges
 pub(super) struct CompareArgs {
     #[arg(default_value = "latest", help = STUDY_HELP)]
     pub(super) study: String,
+    /// Show every statistic of every contrast, image by image too, and what was not varied.
+    #[arg(long)]
+    pub(super) full: bool,
     /// Print one JSON object instead of tables; docs/compare.schema.json describes it.
     #[arg(long)]
     pub(super) json: bool,
     /// Print the JSON schema of `--json`.
     #[arg(long, conflicts_with = "json")]
     pub(super) schema: bool,
+    #[command(flatten)]
+    pub(super) given: super::given::GivenArgs,
 }
 
 #[derive(Debug, Args)]
@@ -314,6 +470,8 @@ pub(super) struct SeedsArgs {
     /// study's delta, if absent.
     #[arg(long, value_name = "D")]
     pub(super) effect: Option<f64>,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -334,6 +492,9 @@ pub(super) struct ServeArgs {
     /// Port of 127.0.0.1; 0 takes any that is free.
     #[arg(long, default_value_t = 8642)]
     pub(super) port: u16,
+    /// Show test results before all trials of a study have ended. The study's report then says that somebody looked.
+    #[arg(long)]
+    pub(super) peek: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,29 +1,31 @@
 //! `augtrial compare --json`: a document of its own, so that the program's types may change and scripts still read it.
 //!
-//! Within one `version` fields are only ever added. A statistic without a value is `null`, and `undefined` says why.
+//! Within one `version` fields are only ever added. A statistic without a value is `null`, and `undefined` says why. The
+//! statistics are the rows of `augtrial_compare::STATISTICS`.
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::compare::{
-    ArmSummary, Comparison, ContrastResult, Direction, Effect, Measured, Missing, PlannedAlone, Verdict,
+use augtrial_compare::{
+    ArmSummary, Better, Comparison, ContrastResult, Direction, Judged, Measured, Metric, Missing, OtherMetric, Outcome,
+    STATISTICS, Scope, Scoped, Verdict,
 };
-use crate::plan::Plan;
-use crate::plan::arm::Role;
-use crate::plan::dataset::{Dataset, Protocol};
-use crate::plan::file::PrimaryMetric;
-use crate::report::{answers, banner};
-use crate::stats::Estimate;
+use augtrial_plan::Plan;
+use augtrial_plan::arm::Role;
+use augtrial_plan::dataset::{Dataset, Protocol};
+use augtrial_plan::file::PrimaryMetric;
+use augtrial_report::{AuditRecord, answers, banner, limits};
+use augtrial_stats::Estimate;
 
 /// Version of the document. Raised when a field goes, or changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The arms of a study, compared.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Document {
-    /// 1. Within one version fields are only ever added.
+    /// 2. Within one version fields are only ever added.
     version: u32,
     study: String,
     /// Digest of the plan, hexadecimal.
@@ -32,21 +34,98 @@ pub(super) struct Document {
     /// Whether the images are rendered, not photographs.
     synthetic: bool,
     metric: PrimaryMetric,
+    /// Which way of the primary metric is better.
+    better: BetterName,
     /// Level of significance of the whole family of contrasts.
     alpha: f64,
     /// Margin of equivalence on the scale of the metric.
     delta: f64,
     /// Seeds of the study, sorted.
     seeds: Vec<u64>,
+    /// Test images of every run; 0 if it is not known, or differs.
+    images: usize,
     /// What qualifies every number, as sentences.
     warnings: Vec<String>,
+    /// What no interval covers, since it was not varied.
+    limits: Vec<String>,
     arms: Vec<Arm>,
     /// In the order declared.
     contrasts: Vec<Contrast>,
     /// All arms at once; null for fewer than three.
     friedman: Option<Friedman>,
+    /// Test images over training images, where the split is redrawn for every seed; else null.
+    test_share: Option<f64>,
     /// Set if the seeds were changed when results could be seen.
     changed_after_looking: Option<Changed>,
+    /// What was found of the data; null for a study that was recorded without an audit.
+    audit: Option<super::compare_audit_json::Audit>,
+    /// By every metric but the primary one; empty if no run has its predictions. They decide no verdict.
+    other_metrics: Vec<Other>,
+    /// On every further evaluation set, in the order of the plan.
+    evaluations: Vec<OnSet>,
+    /// The look that this is, where looks were declared before; all intervals and p values of contrasts are adjusted for it.
+    look: Option<AtLook>,
+    /// What was searched before the study; null where nothing was.
+    tuning: Option<super::compare_tuning_json::Tuned>,
+}
+
+/// A look of a study that declared its looks.
+#[derive(Debug, Serialize, JsonSchema)]
+struct AtLook {
+    /// From 1.
+    number: usize,
+    /// Numbers of seeds of all looks.
+    looks: Vec<u32>,
+    spending: augtrial_plan::sequential::Spending,
+    /// Two-sided p that a difference must stay below at each look, unadjusted, for a contrast by itself.
+    levels: Vec<f64>,
+}
+
+/// The study on a further evaluation set, by the primary metric. Contrasts are judged as a family of their own.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OnSet {
+    name: String,
+    /// Images of every run; 0 if it differs.
+    images: usize,
+    arms: Vec<Arm>,
+    contrasts: Vec<OtherContrast>,
+    other_metrics: Vec<Other>,
+}
+
+/// The study by a metric beside the primary one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Other {
+    metric: PrimaryMetric,
+    better: BetterName,
+    arms: Vec<Arm>,
+    contrasts: Vec<OtherContrast>,
+}
+
+/// Treatment less control by such a metric. P values are adjusted over the contrasts and not over the metrics.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OtherContrast {
+    treatment: String,
+    control: String,
+    pairs: usize,
+    difference: Option<f64>,
+    test_set: Option<OtherScope>,
+    new_images: Option<OtherScope>,
+    /// Why nothing is known of new images.
+    new_images_unknown: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct OtherScope {
+    interval: [f64; 2],
+    p: f64,
+    holm_p: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum BetterName {
+    Higher,
+    Lower,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -57,7 +136,7 @@ struct Arm {
     values: Vec<Point>,
     missing: Vec<Without>,
     mean: Option<f64>,
-    /// t interval of the mean at one less alpha.
+    /// t interval of the mean at one less alpha, within what the metric can be; null below three seeds.
     interval: Option<[f64; 2]>,
     sd: Option<f64>,
     standard_error: Option<f64>,
@@ -89,13 +168,18 @@ struct Contrast {
     control: String,
     /// The answer as the report words it.
     answer: String,
+    /// In the widest scope that is known.
     verdict: VerdictName,
-    /// For `different`: whether the treatment is better.
-    treatment_is_better: Option<bool>,
-    /// For `different`: whether the difference is shown to be smaller than delta.
-    within_delta: Option<bool>,
-    /// For `inconclusive`: pairs to add for 80 % power at the observed difference; null if no feasible number would do.
-    more_seeds: Option<u64>,
+    /// What `verdict` speaks of; null for `refused`.
+    scope: Option<ScopeName>,
+    /// Mean difference over the complete pairs, judged or not.
+    difference: Option<f64>,
+    /// On this test set: over seeds. Null where the split is redrawn for every seed.
+    test_set: Option<InScope>,
+    /// For new images like these: over seeds and images.
+    new_images: Option<InScope>,
+    /// Why nothing is known of new images.
+    new_images_unknown: Option<String>,
     /// For `refused`: why.
     refusal: Option<String>,
     /// Whether pairs are missing, so that every number may still change.
@@ -106,6 +190,30 @@ struct Contrast {
     statistics: Option<Statistics>,
     /// Image by image; null without predictions of the same test images.
     examples: Option<Examples>,
+}
+
+/// One contrast in one scope.
+#[derive(Debug, Serialize, JsonSchema)]
+struct InScope {
+    verdict: VerdictName,
+    /// For `different`: whether the treatment is better.
+    treatment_is_better: Option<bool>,
+    /// For `different`: whether the difference is shown to be smaller than delta.
+    within_delta: Option<bool>,
+    difference: f64,
+    /// At one less alpha, within what differences of the metric can be.
+    interval: [f64; 2],
+    p: f64,
+    holm_p: f64,
+    tost_p: f64,
+    tost_holm_p: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ScopeName {
+    TestSet,
+    NewImages,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -124,34 +232,34 @@ struct Pair {
     control: f64,
 }
 
-/// Differences are treatment less control, on the scale of the metric.
-#[derive(Debug, Serialize, JsonSchema)]
+/// The rows of the table of statistics, on the scale of the metric; differences are treatment less control.
+#[derive(Debug, Serialize)]
 struct Statistics {
-    difference: f64,
-    /// t interval of the mean difference at one less alpha.
-    interval: [f64; 2],
-    sd: f64,
-    correlation: Option<f64>,
-    t: Option<f64>,
-    df: Option<f64>,
-    /// The primary p: of the paired t test, or of the sign-flip test where all differences are equal.
-    p: f64,
-    holm_p: f64,
-    sign_flip_p: Option<f64>,
-    wilcoxon_p: Option<f64>,
-    exact_floor: f64,
-    tost_p: f64,
-    tost_holm_p: f64,
-    dz: Option<f64>,
-    gz: Option<f64>,
-    /// Seeds for which the treatment is above the control.
-    wins: usize,
-    a12: Option<f64>,
-    /// Pairs for 80 % power at the observed difference and alpha / contrasts.
-    pairs_needed: Option<f64>,
-    /// Difference found with 80 % power by this many pairs.
-    minimum_detectable: Option<f64>,
+    #[serde(flatten)]
+    values: BTreeMap<&'static str, Option<f64>>,
     undefined: BTreeMap<&'static str, String>,
+}
+
+impl JsonSchema for Statistics {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Statistics".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut properties = serde_json::Map::new();
+        for statistic in &STATISTICS {
+            let property = serde_json::json!({ "type": ["number", "null"], "description": statistic.help });
+            properties.insert(statistic.key.to_owned(), property);
+        }
+        let reasons = serde_json::json!({ "type": "object", "additionalProperties": { "type": "string" } });
+        properties.insert("undefined".to_owned(), reasons);
+        json_schema!({
+            "type": "object",
+            "description": "On the scale of the metric; differences are treatment less control.",
+            "properties": properties,
+            "required": ["undefined"],
+        })
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -191,18 +299,24 @@ struct Changed {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Alone {
+pub(super) struct Alone {
     treatment: String,
     control: String,
     verdict: VerdictName,
     pairs: usize,
     difference: Option<f64>,
-    interval: Option<[f64; 2]>,
-    holm_p: Option<f64>,
+    test_set: Option<InScope>,
+    new_images: Option<InScope>,
 }
 
 impl Document {
-    pub(super) fn new(plan: &Plan, comparison: &Comparison) -> Self {
+    pub(super) fn new(
+        plan: &Plan,
+        comparison: &Comparison,
+        evaluations: &[(String, Comparison)],
+        audit: Option<&AuditRecord>,
+        tuning: Option<&augtrial_compare::Tuning>,
+    ) -> Self {
         let synthetic = matches!(plan.dataset, Dataset::Synthetic(_));
         let protocol = plan.study.protocol;
         let answers = answers(comparison, protocol);
@@ -213,23 +327,46 @@ impl Document {
             protocol,
             synthetic,
             metric: comparison.metric,
+            better: better(comparison.measure()),
             alpha: comparison.alpha,
             delta: comparison.delta,
             seeds: comparison.seeds.clone(),
-            warnings: banner(comparison, synthetic, protocol).iter().map(crate::report::BannerFact::text).collect(),
+            images: comparison.images,
+            limits: limits(plan, comparison),
+            warnings: banner(comparison, synthetic, protocol).iter().map(augtrial_report::BannerFact::text).collect(),
             arms: comparison.arms.iter().map(arm).collect(),
-            contrasts: comparison.contrasts.iter().zip(answers).map(|(c, answer)| contrast(c, answer)).collect(),
+            contrasts: comparison
+                .contrasts
+                .iter()
+                .zip(answers)
+                .map(|(c, answer)| contrast(c, answer, comparison.measure()))
+                .collect(),
             friedman: comparison.friedman.as_ref().ok().map(|friedman| Friedman {
                 chi2: friedman.chi2,
                 p: friedman.p,
                 mean_ranks: friedman.mean_ranks.clone(),
             }),
+            test_share: comparison.test_share,
             changed_after_looking: comparison.extension.as_ref().map(|extension| Changed {
                 planned: extension.seeds.planned.clone(),
                 added: extension.seeds.added.clone(),
                 dropped: extension.seeds.dropped.clone(),
-                planned_alone: extension.planned_alone.iter().map(alone).collect(),
+                planned_alone: extension
+                    .planned_alone
+                    .iter()
+                    .map(|planned| alone(planned, comparison.measure()))
+                    .collect(),
             }),
+            audit: audit.map(|audit| super::compare_audit_json::Audit::of(audit, comparison.measure())),
+            other_metrics: comparison.others.iter().map(other).collect(),
+            evaluations: evaluations.iter().map(|(name, comparison)| on_set(name, comparison)).collect(),
+            look: comparison.look.as_ref().map(|look| AtLook {
+                number: look.number(),
+                looks: look.looks.clone(),
+                spending: look.spending,
+                levels: look.levels(comparison.alpha),
+            }),
+            tuning: tuning.map(super::compare_tuning_json::Tuned::of),
         }
     }
 
@@ -284,30 +421,32 @@ fn arm(arm: &ArmSummary) -> Arm {
     }
 }
 
-fn contrast(result: &ContrastResult, answer: String) -> Contrast {
-    let (better, within, more, refusal) = match &result.verdict {
-        Verdict::Different { direction, within_margin } => {
-            (Some(*direction == Direction::Better), Some(*within_margin), None, None)
-        }
-        Verdict::Equivalent { .. } => (None, None, None, None),
-        Verdict::Inconclusive { more_seeds } => (None, None, *more_seeds, None),
-        Verdict::Refused { reason } => (None, None, None, Some(reason.to_string())),
-    };
+fn contrast(result: &ContrastResult, answer: String, metric: &Metric) -> Contrast {
+    let judged = result.judged();
+    let examples = judged.and_then(|judged| judged.examples.as_ref());
     let pairs = result.pairs.iter().map(|p| Pair { seed: p.seed, treatment: p.treatment, control: p.control });
     Contrast {
         treatment: result.contrast.treatment.clone(),
         control: result.contrast.control.clone(),
         answer,
-        verdict: verdict_name(&result.verdict),
-        treatment_is_better: better,
-        within_delta: within,
-        more_seeds: more,
-        refusal,
+        verdict: verdict_of(result),
+        scope: judged.map(|judged| match judged.headline().0 {
+            Scope::TestSet => ScopeName::TestSet,
+            Scope::NewImages => ScopeName::NewImages,
+        }),
+        difference: result.mean_difference(),
+        test_set: judged.and_then(|judged| judged.here.as_ref().ok()).map(|scoped| in_scope(scoped, metric)),
+        new_images: judged.and_then(|judged| judged.beyond.as_ref().ok()).map(|scoped| in_scope(scoped, metric)),
+        new_images_unknown: judged.and_then(|judged| judged.beyond.as_ref().err()).map(ToString::to_string),
+        refusal: match &result.outcome {
+            Outcome::Refused(refusal) => Some(refusal.to_string()),
+            Outcome::Judged(_) => None,
+        },
         provisional: !result.missing.is_empty(),
         pairs: pairs.collect(),
         missing: without(&result.missing),
-        statistics: result.effect.as_ref().map(statistics),
-        examples: result.examples.as_ref().map(|examples| Examples {
+        statistics: judged.map(statistics),
+        examples: examples.map(|examples| Examples {
             images: examples.images,
             mcnemar: examples
                 .mcnemar
@@ -326,51 +465,101 @@ fn contrast(result: &ContrastResult, answer: String) -> Contrast {
     }
 }
 
-fn statistics(effect: &Effect) -> Statistics {
-    let mut reasons = Reasons::default();
-    let t = reasons.value("t", &effect.t);
-    Statistics {
-        difference: effect.difference.point,
-        interval: bounds(&effect.difference),
-        sd: effect.sd,
-        correlation: reasons.value("correlation", &effect.correlation),
-        t: t.map(|t| t.t),
-        df: t.map(|t| t.df),
-        p: effect.p,
-        holm_p: effect.holm_p,
-        sign_flip_p: reasons.value("sign_flip_p", &effect.sign_flip_p),
-        wilcoxon_p: reasons.value("wilcoxon_p", &effect.wilcoxon_p),
-        exact_floor: effect.exact_floor,
-        tost_p: effect.tost_p,
-        tost_holm_p: effect.tost_holm_p,
-        dz: reasons.value("dz", &effect.dz),
-        gz: reasons.value("gz", &effect.gz),
-        wins: effect.wins,
-        a12: reasons.value("a12", &effect.a12),
-        pairs_needed: reasons.value("pairs_needed", &effect.pairs_needed),
-        minimum_detectable: reasons.value("minimum_detectable", &effect.minimum_detectable),
-        undefined: reasons.0,
+fn statistics(judged: &Judged) -> Statistics {
+    let mut statistics = Statistics { values: BTreeMap::new(), undefined: BTreeMap::new() };
+    for statistic in &STATISTICS {
+        let value = (statistic.value)(judged);
+        statistics.values.insert(statistic.key, value.as_ref().ok().copied());
+        statistics.undefined.extend(value.err().map(|reason| (statistic.key, reason)));
+    }
+    statistics
+}
+
+fn in_scope(scoped: &Scoped, metric: &Metric) -> InScope {
+    let (better, within) = match scoped.verdict {
+        Verdict::Different { direction, within_margin } => {
+            let good = (direction == Direction::Higher) == (metric.better == Better::Higher);
+            (Some(good), Some(within_margin))
+        }
+        Verdict::Equivalent | Verdict::Inconclusive => (None, None),
+    };
+    InScope {
+        verdict: verdict_name(scoped.verdict),
+        treatment_is_better: better,
+        within_delta: within,
+        difference: scoped.difference.point,
+        interval: bounds(&scoped.difference),
+        p: scoped.p,
+        holm_p: scoped.holm_p,
+        tost_p: scoped.tost_p,
+        tost_holm_p: scoped.tost_holm_p,
     }
 }
 
-fn alone(planned: &PlannedAlone) -> Alone {
+pub(super) fn alone(planned: &ContrastResult, metric: &Metric) -> Alone {
+    let judged = planned.judged();
     Alone {
         treatment: planned.contrast.treatment.clone(),
         control: planned.contrast.control.clone(),
-        verdict: verdict_name(&planned.verdict),
-        pairs: planned.pairs,
-        difference: planned.difference.map(|difference| difference.point),
-        interval: planned.difference.as_ref().map(bounds),
-        holm_p: planned.holm_p,
+        verdict: verdict_of(planned),
+        pairs: planned.pairs.len(),
+        difference: planned.mean_difference(),
+        test_set: judged.and_then(|judged| judged.here.as_ref().ok()).map(|scoped| in_scope(scoped, metric)),
+        new_images: judged.and_then(|judged| judged.beyond.as_ref().ok()).map(|scoped| in_scope(scoped, metric)),
     }
 }
 
-fn verdict_name(verdict: &Verdict) -> VerdictName {
+fn better(metric: &Metric) -> BetterName {
+    match metric.better {
+        Better::Higher => BetterName::Higher,
+        Better::Lower => BetterName::Lower,
+    }
+}
+
+fn other(other: &OtherMetric) -> Other {
+    Other {
+        metric: other.metric,
+        better: better(other.measure()),
+        arms: other.arms.iter().map(arm).collect(),
+        contrasts: other.contrasts.iter().map(other_contrast).collect(),
+    }
+}
+
+fn other_contrast(result: &ContrastResult) -> OtherContrast {
+    let scope =
+        |scoped: &Scoped| OtherScope { interval: bounds(&scoped.difference), p: scoped.p, holm_p: scoped.holm_p };
+    let judged = result.judged();
+    let beyond = judged.map(|judged| &judged.beyond);
+    OtherContrast {
+        treatment: result.contrast.treatment.clone(),
+        control: result.contrast.control.clone(),
+        pairs: result.pairs.len(),
+        difference: result.mean_difference(),
+        test_set: judged.and_then(|judged| judged.here.as_ref().ok()).map(scope),
+        new_images: beyond.and_then(|beyond| beyond.as_ref().ok()).map(scope),
+        new_images_unknown: beyond.and_then(|beyond| beyond.as_ref().err()).map(ToString::to_string),
+    }
+}
+
+fn on_set(name: &str, comparison: &Comparison) -> OnSet {
+    OnSet {
+        name: name.to_owned(),
+        images: comparison.images,
+        arms: comparison.arms.iter().map(arm).collect(),
+        contrasts: comparison.contrasts.iter().map(other_contrast).collect(),
+        other_metrics: comparison.others.iter().map(other).collect(),
+    }
+}
+
+fn verdict_of(result: &ContrastResult) -> VerdictName {
+    result.judged().map_or(VerdictName::Refused, |judged| verdict_name(judged.headline().1.verdict))
+}
+
+fn verdict_name(verdict: Verdict) -> VerdictName {
     match verdict {
         Verdict::Different { .. } => VerdictName::Different,
-        Verdict::Equivalent { .. } => VerdictName::Equivalent,
-        Verdict::Inconclusive { .. } => VerdictName::Inconclusive,
-        Verdict::Refused { .. } => VerdictName::Refused,
+        Verdict::Equivalent => VerdictName::Equivalent,
+        Verdict::Inconclusive => VerdictName::Inconclusive,
     }
 }
 

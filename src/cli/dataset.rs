@@ -1,29 +1,31 @@
 //! `augtrial dataset`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::CliError;
 use super::args::{DatasetArgs, DatasetCommand, Experiment, Global};
-use super::output::line;
-use super::session::{Session, is_experiment_file};
+use super::output::{json, line};
+use super::session::{Session, is_experiment_file, progress};
 use super::table::table;
-use crate::data::audit::Duplicates;
-use crate::data::ingest::ingest;
-use crate::data::manifest::{LeftOut, Manifest};
-use crate::data::render::write_dataset;
-use crate::data::source::{Layout, Source};
-use crate::data::stat::ClassTable;
-use crate::plan::dataset::Ingest;
-use crate::progress::Progress;
-use crate::seed::StudySeed;
-use crate::study::StudyData;
+use augtrial_base::seed::StudySeed;
+use augtrial_base::text;
+use augtrial_data::audit::Duplicates;
+use augtrial_data::ingest::ingest;
+use augtrial_data::manifest::{LeftOut, Manifest};
+use augtrial_data::source::{Layout, Source};
+use augtrial_data::stat::ClassTable;
+use augtrial_plan::dataset::Ingest;
+use augtrial_study::StudyData;
+use augtrial_synth::write_dataset;
+use serde_json::json;
 
 pub(super) fn dataset(args: &DatasetArgs, global: &Global) -> Result<(), CliError> {
     match &args.command {
-        DatasetCommand::Stat { path } => stat(path, global),
-        DatasetCommand::Verify { path } => verify(path, global),
+        DatasetCommand::Stat { path, json } => stat(path, json.json, global),
+        DatasetCommand::Verify { path, json } => verify(path, json.json, global),
         DatasetCommand::Render { path, images, size, seed } => {
-            let progress = Progress::new(global.quiet);
+            let progress = progress(global);
             let stage = progress.stage("render", u64::from(*images), "images");
             write_dataset(StudySeed(*seed), u64::from(*images), size.0, size.1, path, &|done| stage.set(done, ""))?;
             line(format_args!("rendered {images} synthetic images into {}", path.display()))
@@ -31,8 +33,11 @@ pub(super) fn dataset(args: &DatasetArgs, global: &Global) -> Result<(), CliErro
     }
 }
 
-fn stat(path: &Path, global: &Global) -> Result<(), CliError> {
+fn stat(path: &Path, as_json: bool, global: &Global) -> Result<(), CliError> {
     let (manifest, rules) = read(path, global)?;
+    if as_json {
+        return json(&described(&manifest, &rules));
+    }
     line(class_table(&manifest, &rules))?;
     if manifest.synthetic {
         line("synthetic: rendered by augtrial, not photographs")?;
@@ -42,12 +47,18 @@ fn stat(path: &Path, global: &Global) -> Result<(), CliError> {
     duplicates(&manifest).map(|_| ())
 }
 
-fn verify(path: &Path, global: &Global) -> Result<(), CliError> {
+fn verify(path: &Path, as_json: bool, global: &Global) -> Result<(), CliError> {
     let (manifest, rules) = read(path, global)?;
-    line(class_table(&manifest, &rules))?;
-    left_out("quarantined", &manifest.quarantined)?;
-    let contradicting = duplicates(&manifest)?;
+    let contradicting = if as_json {
+        json(&described(&manifest, &rules))?;
+        Duplicates::find(&manifest).contradicting().count()
+    } else {
+        line(class_table(&manifest, &rules))?;
+        left_out("quarantined", &manifest.quarantined)?;
+        duplicates(&manifest)?
+    };
     match (manifest.quarantined.len(), contradicting) {
+        (0, 0) if as_json => Ok(()),
         (0, 0) => line(format_args!("ok: {} images, manifest {}", manifest.images.len(), manifest.digest())),
         (unusable, contradicting) => Err(CliError::BadData(format!(
             "{unusable} files cannot be used and {contradicting} contents have contradicting labels: \
@@ -56,16 +67,34 @@ fn verify(path: &Path, global: &Global) -> Result<(), CliError> {
     }
 }
 
+/// Everything that is told of a data set, for programs.
+fn described(manifest: &Manifest, rules: &Ingest) -> serde_json::Value {
+    let table = ClassTable::new(manifest, &rules.declared);
+    let twins = |set: &augtrial_data::audit::DuplicateSet| {
+        let paths: Vec<&str> = set.images.iter().map(|image| image.path.as_str()).collect();
+        json!({ "images": paths, "contradicting": set.is_contradicting() })
+    };
+    json!({
+        "manifest": manifest.digest().to_string(),
+        "images": manifest.images.len(),
+        "synthetic": manifest.synthetic,
+        "classes": table.rows,
+        "quarantined": manifest.quarantined,
+        "ignored": manifest.ignored,
+        "duplicates": Duplicates::find(manifest).sets.iter().map(twins).collect::<Vec<_>>(),
+    })
+}
+
 /// Reads a folder, or the data set of an experiment.
 fn read(path: &Path, global: &Global) -> Result<(Manifest, Ingest), CliError> {
     if is_experiment_file(path) {
         let session = Session::open(&Experiment::unchanged(path), global)?;
-        let manifest = StudyData::read(&session.plan, &session.context())?.manifest;
+        let manifest = Arc::unwrap_or_clone(StudyData::read(&session.plan, &session.context())?.manifest);
         return Ok((manifest, session.plan.ingest));
     }
     let rules = Ingest::default();
     let source = Source::new(path.to_owned(), Layout::Folder { classes: None });
-    let progress = Progress::new(global.quiet);
+    let progress = progress(global);
     let stage = progress.stage("read images", 0, "images");
     let manifest = ingest(&source, &rules, &|done, total| stage.set_of(done, total, ""))?;
     Ok((manifest, rules))
@@ -95,7 +124,9 @@ fn left_out(title: &str, files: &[LeftOut]) -> Result<(), CliError> {
     if !files.is_empty() {
         line(format_args!("{title}: {}", files.len()))?;
     }
-    files.iter().try_for_each(|file| line(format_args!("  {}: {}", file.path, file.reason)))
+    files
+        .iter()
+        .try_for_each(|file| line(format_args!("  {}: {}", text::terminal(&file.path), text::terminal(&file.reason))))
 }
 
 /// Lists byte-identical images, and counts the contents whose labels contradict each other.
@@ -107,7 +138,7 @@ fn duplicates(manifest: &Manifest) -> Result<usize, CliError> {
     }
     line(format_args!("duplicates: {} contents are there more than once", found.sets.len()))?;
     for set in &found.sets {
-        let paths: Vec<_> = set.images.iter().map(|image| image.path.as_str()).collect();
+        let paths: Vec<_> = set.images.iter().map(|image| text::terminal(&image.path)).collect();
         let note = if set.is_contradicting() { " (contradicting labels)" } else { "" };
         line(format_args!("  {}{note}", paths.join(" = ")))?;
     }

@@ -11,16 +11,18 @@ use serde::Serialize;
 use super::CliError;
 use super::args::Global;
 use super::output::line;
-use crate::data::cache::resized;
-use crate::data::decode;
-use crate::diffusion::{EditRequest, Edited, Editor, NoiseKey, Settings};
-use crate::digest::Digest;
-use crate::plan::arm::{EditChecks, FeatureReuse, Fit, Ip2p, NoiseRng, Precision, Scheduler};
-use crate::plan::classifier::Device;
-use crate::progress::Progress;
-use crate::report::{Cell, contact_sheet};
-use crate::seed::StudySeed;
-use crate::train::{resolve_device, use_threads};
+use super::seed_grammar::NoiseSeeds;
+use super::session::progress;
+use augtrial_augment::edit::{EditRequest, Edited, Editor, NoiseKey, Settings};
+use augtrial_base::digest::Digest;
+use augtrial_base::progress::Progress;
+use augtrial_base::seed::StudySeed;
+use augtrial_imaging::decode;
+use augtrial_imaging::resize::resized;
+use augtrial_plan::arm::{EditChecks, EditorPrecision, FeatureReuse, Fit, Ip2p, NoiseRng, Scheduler};
+use augtrial_plan::classifier::{Device, Kernels};
+use augtrial_report::{SheetPicture, contact_sheet};
+use augtrial_trial::Engine;
 
 /// A file whose header promises more pixels is refused.
 const MAX_PIXELS: u64 = 100_000_000;
@@ -49,15 +51,15 @@ pub(super) struct EditArgs {
     /// Image guidance scales; several make a grid.
     #[arg(long, value_delimiter = ',', default_value = "1.5", value_name = "SCALES")]
     image_guidance: Vec<f64>,
-    /// Seeds of the noise: `7`, `1,2,5`, `0..4` (without 4) or `0..=4`.
+    /// Seeds of the noise: `7`, `1,2,5` or `0-3`.
     #[arg(long, default_value = "0", value_name = "SEEDS")]
-    seeds: Seeds,
+    seeds: NoiseSeeds,
     /// Where noise comes from: `torch` (a seed gives what it gives in PyTorch) or `stream` (augtrial's own).
     #[arg(long, default_value = "torch", value_parser = parse_named::<NoiseRng>)]
     rng: NoiseRng,
     /// What the networks compute in: `bundle`, `bf16` or `fp16` (CUDA).
-    #[arg(long, default_value = "bundle", value_parser = parse_named::<Precision>)]
-    precision: Precision,
+    #[arg(long, default_value = "bundle", value_parser = parse_named::<EditorPrecision>)]
+    precision: EditorPrecision,
     /// Run the whole U-Net at every N-th step only, and its last layer between.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     reuse_features_every: Option<u32>,
@@ -70,6 +72,9 @@ pub(super) struct EditArgs {
     /// `auto`, `cpu` or `cuda:N`.
     #[arg(long, default_value = "auto", value_parser = parse_named::<Device>)]
     device: Device,
+    /// CPU kernels: `native`, `avx2` or `portable`; the last two give the same bits on different x86-64 processors.
+    #[arg(long, default_value = "native", value_parser = parse_named::<Kernels>)]
+    pub(super) kernels: Kernels,
     /// Threads of one CPU operation; all cores if absent.
     #[arg(long)]
     threads: Option<u32>,
@@ -78,30 +83,8 @@ pub(super) struct EditArgs {
     force: bool,
 }
 
-/// Seeds of the noise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seeds(Vec<u32>);
-
-impl std::str::FromStr for Seeds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const MOST: usize = 1000;
-        let wrong = || format!("`{text}` names no seeds: expected e.g. `7`, `1,2,5`, `0..4` or `0..=4`");
-        let number = |number: &str| number.trim().parse::<u32>().map_err(|_| wrong());
-        let seeds: Vec<u32> = match text.split_once("..") {
-            None => text.split(',').map(number).collect::<Result<_, _>>()?,
-            Some((first, last)) => match last.strip_prefix('=') {
-                Some(last) => (number(first)?..=number(last)?).take(MOST).collect(),
-                None => (number(first)?..number(last)?).take(MOST).collect(),
-            },
-        };
-        if seeds.is_empty() { Err(wrong()) } else { Ok(Self(seeds)) }
-    }
-}
-
 /// Reads a value by its name in experiment files; an unknown name lists the known ones.
-fn parse_named<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
+pub(super) fn parse_named<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
     serde_json::from_value(name.into()).map_err(|error| error.to_string())
 }
 
@@ -115,7 +98,9 @@ struct Settled<'a> {
     source_px: (u32, u32),
     /// Width and height that the networks saw, without padding.
     edited_at_px: (u32, u32),
-    precision: Precision,
+    precision: EditorPrecision,
+    #[serde(skip_serializing_if = "Kernels::is_native")]
+    kernels: Kernels,
     reuse_features_every: Option<u32>,
     instruction: &'a str,
     scheduler: Scheduler,
@@ -136,21 +121,21 @@ struct Scales {
     image: f64,
 }
 
-pub(super) fn edit(args: &EditArgs, global: &Global) -> Result<(), CliError> {
-    let device = resolve_device(args.device).map_err(|error| CliError::Arguments(error.to_string()))?;
-    use_threads(args.threads);
+pub(super) fn edit(args: &EditArgs, global: &Global, engine: &dyn Engine) -> Result<(), CliError> {
+    engine.setup(args.device).map_err(|error| CliError::Arguments(error.to_string()))?;
+    engine.use_threads(args.threads);
     let source = read(&args.image, args.max_side)?;
     let both = |&text: &f64| args.image_guidance.iter().map(move |&image| Scales { text, image });
     let grid: Vec<Scales> = args.text_guidance.iter().flat_map(both).collect();
     check(args, &grid)?;
-    let editor = Editor::open(&args.model, settings(args, grid[0], device))?;
+    let editor = engine.open_editor(&args.model, settings(args, grid[0]))?;
     fs::create_dir_all(&args.out).map_err(|source| CliError::Write { path: args.out.clone(), source })?;
-    let mut desk = Desk { args, editor, source, progress: Progress::new(global.quiet), failed: 0 };
+    let mut desk = Desk { args, editor, source, progress: progress(global), failed: 0 };
 
     let mut sheet = Vec::new();
     for &scales in &grid {
-        desk.editor.set(settings(args, scales, device))?;
-        sheet.push(Cell { picture: desk.source.picture.clone(), label: "source".to_owned() });
+        desk.editor.set(settings(args, scales))?;
+        sheet.push(SheetPicture { picture: desk.source.picture.clone(), label: "source".to_owned() });
         sheet.extend(desk.edit(scales)?);
     }
     if sheet.len() > 2 {
@@ -174,7 +159,7 @@ struct Original {
 /// What all edits of one call share.
 struct Desk<'a> {
     args: &'a EditArgs,
-    editor: Editor,
+    editor: Box<dyn Editor>,
     source: Original,
     progress: Progress,
     failed: usize,
@@ -182,7 +167,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     /// Makes one picture of each seed, and returns them for the contact sheet.
-    fn edit(&mut self, scales: Scales) -> Result<Vec<Cell>, CliError> {
+    fn edit(&mut self, scales: Scales) -> Result<Vec<SheetPicture>, CliError> {
         let Self { args, source, .. } = self;
         let stage = self.progress.stage(label(scales), args.seeds.0.len() as u64, "pictures");
         let mut cells = Vec::new();
@@ -200,14 +185,14 @@ impl Desk<'_> {
                     Ok(edited) => {
                         let settled = settled(args, self.editor.bundle().digest(), source, scales, seed, &edited);
                         keep(&path, &edited, &settled)?;
-                        Cell { picture: edited.image, label: format!("seed {seed}, {}", label(scales)) }
+                        SheetPicture { picture: edited.image, label: format!("seed {seed}, {}", label(scales)) }
                     }
                     Err(reason) => {
                         self.failed += 1;
                         line(format_args!("{}: no picture: {reason}", path.display()))?;
                         let (width, height) = source.picture.dimensions();
-                        let grey = RgbImage::from_pixel(width, height, image::Rgb([200; 3]));
-                        Cell { picture: grey, label: format!("seed {seed}: no picture") }
+                        let gray = RgbImage::from_pixel(width, height, image::Rgb([200; 3]));
+                        SheetPicture { picture: gray, label: format!("seed {seed}: no picture") }
                     }
                 });
                 stage.set(cells.len() as u64, "");
@@ -254,13 +239,13 @@ fn check(args: &EditArgs, grid: &[Scales]) -> Result<(), CliError> {
     match taken {
         None => Ok(()),
         Some(path) => Err(CliError::Arguments(format!(
-            "{} is there already: choose another folder with `--out`, or replace it with `--force`",
+            "{} already exists: choose another folder with `--out`, or replace it with `--force`",
             path.display()
         ))),
     }
 }
 
-fn settings(args: &EditArgs, scales: Scales, device: tch::Device) -> Settings {
+fn settings(args: &EditArgs, scales: Scales) -> Settings {
     let plan = Ip2p {
         steps: args.steps,
         scheduler: args.scheduler,
@@ -274,7 +259,7 @@ fn settings(args: &EditArgs, scales: Scales, device: tch::Device) -> Settings {
         checks: EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 },
         ..Ip2p::of_bundle("")
     };
-    Settings::new(&plan, device)
+    Settings::new(&plan, args.device)
 }
 
 fn noise(rng: NoiseRng, seed: u32, image: Digest) -> NoiseKey {
@@ -296,12 +281,13 @@ fn settled<'a>(
     edited: &Edited,
 ) -> Settled<'a> {
     Settled {
-        tool: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
+        tool: concat!("augtrial ", env!("CARGO_PKG_VERSION")),
         bundle,
         source: source.digest,
         source_px: source.picture.dimensions(),
         edited_at_px: edited.edited_at_px,
         precision: args.precision,
+        kernels: args.kernels,
         reuse_features_every: args.reuse_features_every,
         instruction: &args.instruction,
         scheduler: args.scheduler,
@@ -327,7 +313,7 @@ fn keep(path: &Path, edited: &Edited, settled: &Settled<'_>) -> Result<(), CliEr
 }
 
 /// Writes a PNG with UTF-8 texts, whole or not at all.
-fn write_png(path: &Path, picture: &RgbImage, texts: &[(&str, &str)]) -> Result<(), CliError> {
+pub(super) fn write_png(path: &Path, picture: &RgbImage, texts: &[(&str, &str)]) -> Result<(), CliError> {
     let failed = |source: io::Error| CliError::Write { path: path.to_owned(), source };
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     let write = |file: &mut dyn io::Write| -> Result<(), png::EncodingError> {
@@ -344,21 +330,4 @@ fn write_png(path: &Path, picture: &RgbImage, texts: &[(&str, &str)]) -> Result<
     write(&mut BufWriter::new(&mut file)).map_err(|error| failed(io::Error::other(error)))?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seeds_are_lists_and_ranges() {
-        let seeds = |text: &str| text.parse::<Seeds>().map(|seeds| seeds.0);
-        assert_eq!(seeds("7"), Ok(vec![7]));
-        assert_eq!(seeds("1,2,5"), Ok(vec![1, 2, 5]));
-        assert_eq!(seeds("0..4"), Ok(vec![0, 1, 2, 3]));
-        assert_eq!(seeds("0..=2"), Ok(vec![0, 1, 2]));
-        for wrong in ["", "a", "3..3", "4..2", "-1"] {
-            assert!(seeds(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -3,19 +3,22 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::data::ingest::IngestError;
-use crate::data::render::RenderError;
-use crate::export::ExportError;
-use crate::plan::PlanError;
-use crate::registry::RegistryError;
-use crate::serve::ServeError;
-use crate::study::{Fault, StudyError};
+use augtrial_base::words::plural;
+use augtrial_data::ingest::IngestError;
+use augtrial_export::ExportError;
+use augtrial_plan::PlanError;
+use augtrial_registry::RegistryError;
+use augtrial_serve::ServeError;
+use augtrial_study::{Fault, StudyError};
+use augtrial_synth::RenderError;
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("cannot read the experiment file {}: it is not there; {help}", path.display())]
+    NoExperiment { path: PathBuf, help: String },
     #[error("{0}")]
     Arguments(String),
     #[error(transparent)]
@@ -28,16 +31,20 @@ pub enum CliError {
     Serve(#[from] ServeError),
     #[error("cannot read the data set")]
     Data(#[from] IngestError),
+    #[error("cannot write down the audit")]
+    Audit(#[from] augtrial_audit::WriteError),
+    #[error("cannot write down the quality of the sets")]
+    Quality(#[from] augtrial_quality::WriteError),
     #[error("{0}")]
     BadData(String),
     #[error("cannot render the synthetic data set")]
     Render(#[from] RenderError),
-    #[cfg(feature = "torch")]
     #[error("cannot use the editor")]
-    Editor(#[from] crate::diffusion::EditError),
-    #[cfg(feature = "torch")]
+    Editor(#[from] augtrial_augment::edit::EditError),
     #[error("cannot use the model bundle")]
-    Bundle(#[from] crate::diffusion::BundleError),
+    Bundle(#[from] augtrial_augment::edit::BundleError),
+    #[error(transparent)]
+    Weights(#[from] augtrial_weights::WeightsError),
     #[error("cannot use the picture {}: {reason}", path.display())]
     Picture { path: PathBuf, reason: String },
     #[error("{failed} of {asked} edits gave no picture")]
@@ -50,8 +57,31 @@ pub enum CliError {
         folder.display()
     )]
     ReportDiffers { folder: PathBuf, differing: usize, missing: usize, extra: usize },
+    #[error("{} is well-formed, and would fail: {} named above", file.display(), plural(*fails, "thing"))]
+    Foreseen { file: PathBuf, fails: usize },
+    #[error("interrupted: the answer is written without {}; `augtrial report` draws what is missing", plural(*figures, "figure"))]
+    ReportInterrupted { figures: usize },
+    #[error("the records of {} are not what they were when the runs ended", plural(*damaged, "run"))]
+    RecordsDiffer { damaged: usize },
     #[error("the replay of run {run} differs from its record, first {place}, in: {quantity}")]
     ReplayDiffers { run: String, place: String, quantity: &'static str },
+    #[error(
+        "training and editing need LibTorch, and {} does not exist: build it with `make build`, or with the feature `torch`",
+        path.display()
+    )]
+    NoTorch { path: PathBuf },
+    #[error(
+        "training and editing need LibTorch {version}, which is not installed with the programs in {}: install it into the same \
+         environment by `pip install 'torch=={version}.*'`",
+        beside.display()
+    )]
+    NoLibTorch { beside: PathBuf, version: String },
+    #[error(
+        "{} is LibTorch {found}, and this build of augtrial runs with {wanted} only, since the C++ interface differs between \
+         versions: install the other one by `pip install 'torch=={wanted}.*'`, or build augtrial against yours",
+        folder.display()
+    )]
+    OtherLibTorch { folder: PathBuf, found: String, wanted: String },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
@@ -68,24 +98,59 @@ const REGISTRY: u8 = 5;
 const DIFFERENT: u8 = 6;
 
 impl CliError {
+    /// The error for a terminal: the lines of an experiment file in colors, everything else as it is.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Plan(PlanError::Invalid(found)) => format!("the experiment file has errors\n{}", found.styled()),
+            other => other.to_string(),
+        }
+    }
+
     /// 1 internal, 2 experiment file or arguments, 3 data, 4 some trials failed or were interrupted, 5 registry, 6 a replay differs.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::Arguments(_) | Self::Export(ExportError::Uri { .. } | ExportError::Tls { .. }) => {
-                EXPERIMENT
-            }
+            Self::Plan(_)
+            | Self::NoExperiment { .. }
+            | Self::Arguments(_)
+            | Self::Export(ExportError::Uri { .. } | ExportError::Tls { .. }) => EXPERIMENT,
             Self::Study(error) => study_code(error),
-            Self::Data(_) | Self::BadData(_) | Self::Render(_) | Self::Picture { .. } | Self::ReportDiffers { .. } => {
-                DATA
-            }
-            Self::Registry(_) | Self::Export(ExportError::Registry(_)) => REGISTRY,
-            #[cfg(feature = "torch")]
-            Self::Editor(_) | Self::Bundle(_) => DATA,
+            Self::Data(_)
+            | Self::Audit(_)
+            | Self::Quality(_)
+            | Self::Foreseen { .. }
+            | Self::BadData(_)
+            | Self::Render(_)
+            | Self::Picture { .. }
+            | Self::ReportDiffers { .. }
+            | Self::RecordsDiffer { .. }
+            | Self::Editor(_)
+            | Self::Bundle(_)
+            | Self::Weights(_) => DATA,
+            Self::Registry(error) | Self::Export(ExportError::Registry(error)) => registry_code(error),
             Self::ReplayDiffers { .. } => DIFFERENT,
-            Self::TrialsFailed { .. } | Self::NoPicture { .. } => TRIALS,
-            Self::Export(_) | Self::Serve(_) | Self::Write { .. } | Self::Output(_) | Self::System { .. } => INTERNAL,
+            Self::TrialsFailed { .. } | Self::NoPicture { .. } | Self::ReportInterrupted { .. } => TRIALS,
+            Self::NoTorch { .. }
+            | Self::NoLibTorch { .. }
+            | Self::OtherLibTorch { .. }
+            | Self::Export(_)
+            | Self::Serve(_)
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::System { .. } => INTERNAL,
         }
+    }
+}
+
+/// A name that means nothing is an argument's fault, not the registry's.
+fn registry_code(error: &RegistryError) -> u8 {
+    match error {
+        RegistryError::UnknownRun { .. }
+        | RegistryError::AmbiguousRun { .. }
+        | RegistryError::UnknownStudy { .. }
+        | RegistryError::AmbiguousPlan { .. }
+        | RegistryError::EmptyQuery => EXPERIMENT,
+        _ => REGISTRY,
     }
 }
 

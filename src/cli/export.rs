@@ -5,13 +5,14 @@ use std::path::Path;
 use super::CliError;
 use super::args::{ExportArgs, ExportCommand, Global, TableArgs};
 use super::output::line;
-use crate::clock::Clock;
-use crate::export::{TableFormat, TableKind, export_mlflow, export_tensorboard, write_table};
-use crate::registry::Registry;
+use augtrial_base::clock::Clock;
+use augtrial_export::{TableFormat, TableKind, export_mlflow, export_tensorboard, write_table};
+use augtrial_registry::Registry;
 
 pub(super) fn export(args: &ExportArgs, global: &Global) -> Result<(), CliError> {
     let registry = Registry::open(&global.runs, Clock::System)?;
     match &args.command {
+        ExportCommand::Records(args) => super::records::export(args, global),
         ExportCommand::Runs(args) => table(&registry, TableKind::Runs, args),
         ExportCommand::Epochs(args) => table(&registry, TableKind::Epochs, args),
         ExportCommand::Predictions(args) => table(&registry, TableKind::Predictions, args),

@@ -1,42 +1,159 @@
-//! `augtrial init`.
+//! `augtrial init`: looks at the data and writes an experiment file that fits them.
 
 use std::fs::File;
 use std::io::Write as _;
+use std::path::Path;
 
 use super::CliError;
 use super::args::InitArgs;
-use super::output::line;
+use super::output::{line, paragraph, warning};
+use super::proposal::{Data, Known, Proposal, bundled_editor, study_name};
+use super::screen::{STRONG, styled};
+use augtrial_base::disk::{self, Durability};
+use augtrial_base::numbers::{count, decimal};
+use augtrial_base::text::terminal;
+use augtrial_base::words::plural;
+use augtrial_data::ingest::{Survey, survey};
+use augtrial_data::source::{Layout, Source};
+use augtrial_plan::dataset::Ingest;
+use augtrial_plan::networks::Architecture;
 
-const TEMPLATE: &str = include_str!("template.toml");
-
-/// The template's own data section, replaced if the user names a folder.
-const RENDERED_DATA: &str = "[dataset.synthetic]\nimages = 600\nwidth_px = 64\nheight_px = 48\n";
+/// Files that cannot be used of which init tells.
+const SHOWN_FILES: usize = 3;
 
 pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
-    let text = match &args.data {
-        None => TEMPLATE.to_owned(),
-        Some(folder) => {
-            let folder = std::path::absolute(folder).map_err(CliError::Output)?;
-            let path = toml::Value::String(folder.display().to_string());
-            TEMPLATE.replace(RENDERED_DATA, &format!("[dataset.folder]\npath = {path}\n"))
-        }
+    let taken = || {
+        CliError::Arguments(format!(
+            "{} already exists: name another file, or replace it with --force",
+            args.file.display()
+        ))
     };
-    let failed = |source| CliError::Write { path: args.file.clone(), source };
-    let mut file = File::create_new(&args.file).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    line(format_args!("wrote {}; next: augtrial plan {0}", args.file.display()))
+    if args.file.exists() && !args.force {
+        return Err(taken());
+    }
+    let base = std::path::absolute(disk::parent(&args.file)).map_err(CliError::Output)?;
+    let data = match &args.data {
+        None => Data::Rendered,
+        Some(path) => look(path, &base)?,
+    };
+    let pretrained = args.pretrained.as_deref().map(|file| weights(file, &base)).transpose()?;
+    let editor = bundled_editor().map(|path| seen_from(&base, &path));
+    let known = Known { name: study_name(&args.file, args.data.as_deref()), data, pretrained, editor };
+    let proposal = Proposal::of(&known);
+    write(&args.file, &proposal.to_file(&known), args.force)?;
+    told(args, &known, &proposal)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Plan;
-
-    #[test]
-    fn the_template_is_a_valid_experiment_with_rendered_or_own_data() {
-        let parse = |text: &str| Plan::parse("t", text, std::path::PathBuf::new(), &[]).map_err(|e| e.to_string());
-        parse(TEMPLATE).unwrap();
-        assert!(TEMPLATE.contains(RENDERED_DATA));
-        parse(&TEMPLATE.replace(RENDERED_DATA, "[dataset.folder]\npath = \"x\"\n")).unwrap();
+/// Reads what a folder or a table lists, and refuses what no study can be made of.
+fn look(path: &Path, base: &Path) -> Result<Data, CliError> {
+    if !path.exists() {
+        let advice = "name the folder that holds one folder of images for each class";
+        return Err(CliError::BadData(format!("{} is not there: {advice}", path.display())));
     }
+    let is_table = path.is_file();
+    let source = if is_table {
+        Source::new(disk::parent(path).to_owned(), Layout::Csv { file: path.to_owned(), classes: None })
+    } else {
+        Source::new(path.to_owned(), Layout::Folder { classes: None })
+    };
+    let survey = survey(&source, Ingest::default().max_pixels)?;
+    if let Some(index) = survey.counts.iter().position(|count| *count == 0) {
+        return Err(CliError::BadData(format!(
+            "class `{}` of {} has no image: add some, or remove the folder",
+            terminal(&survey.classes[index]),
+            path.display()
+        )));
+    }
+    Ok(Data::Read { path: seen_from(base, path), is_table, survey: Box::new(survey) })
+}
+
+/// The weights, and the network that they are of.
+fn weights(file: &Path, base: &Path) -> Result<(&'static str, String), CliError> {
+    if !file.is_file() {
+        return Err(CliError::Arguments(format!(
+            "{} is not there; docs/pretrained.md says how to get it",
+            file.display()
+        )));
+    }
+    let Ok(worker) = super::torch::worker() else { return Ok(("resnet18", seen_from(base, file))) };
+    let mut problem = String::new();
+    for network in Architecture::all() {
+        match worker.check_weights(network, file) {
+            Ok(()) => return Ok((network.name(), seen_from(base, file))),
+            Err(error) if problem.is_empty() => problem = error,
+            Err(_) => {}
+        }
+    }
+    Err(CliError::Arguments(format!("{problem}; docs/pretrained.md says what is needed")))
+}
+
+/// A path as an experiment file in `base` may name it: relative where it lies below.
+fn seen_from(base: &Path, path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.strip_prefix(base).unwrap_or(&path).display().to_string()
+}
+
+/// Writes the file; without `replace` only if there is none.
+fn write(path: &Path, text: &str, replace: bool) -> Result<(), CliError> {
+    let failed = |source| CliError::Write { path: path.to_owned(), source };
+    if replace {
+        return disk::replace_bytes(path, text.as_bytes(), Durability::Later).map_err(failed);
+    }
+    File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+}
+
+/// What was found, what is proposed, and what to type next.
+fn told(args: &InitArgs, known: &Known, proposal: &Proposal) -> Result<(), CliError> {
+    if let (Data::Read { survey, .. }, Some(path)) = (&known.data, &args.data) {
+        found(path, survey)?;
+    }
+    let (width, height) = proposal.size_px;
+    let split = match proposal.shares {
+        Some((validation, test)) => {
+            format!("{:.0} % for validation, {:.0} % for test", 100.0 * validation, 100.0 * test)
+        }
+        None => "the parts that the folders prescribe".to_owned(),
+    };
+    paragraph(format_args!(
+        "Proposed: pictures of {width}x{height} px; {split} ({}); {}; a margin of {} points; {}: {}.",
+        plural(proposal.test_images as usize, "test image"),
+        plural(proposal.seeds, "seed"),
+        decimal(100.0 * proposal.delta, 0),
+        plural(proposal.arms.len(), "arm"),
+        proposal.arms.join(", ")
+    ))?;
+    let file = args.file.display();
+    paragraph(format_args!("Wrote {file}; comments in it say why. Change what you like, then:\n"))?;
+    for (command, what) in [
+        ("check", "is all that it names there?"),
+        ("plan", "what a run would do, and how long it takes"),
+        ("run", "do it"),
+    ] {
+        let typed = format!("augtrial {command:<5} {file}");
+        line(format_args!("  {}   {what}", styled(STRONG, typed)))?;
+    }
+    Ok(())
+}
+
+fn found(path: &Path, survey: &Survey) -> Result<(), CliError> {
+    let classes = survey.classes.iter().zip(&survey.counts);
+    let names: Vec<String> = classes.map(|(class, count)| format!("{} {count}", terminal(class))).collect();
+    let names = if names.len() > 12 { format!("{}, ...", names[..12].join(", ")) } else { names.join(", ") };
+    let parts = if survey.parts.is_some() { ", divided into parts" } else { "" };
+    paragraph(format_args!(
+        "Read {}: {} images of {} classes{parts} ({names}).",
+        path.display(),
+        count(survey.images()),
+        survey.classes.len()
+    ))?;
+    for (file, reason) in survey.unusable.iter().take(SHOWN_FILES) {
+        warning(format_args!("{} cannot be used, and will be left out: {}", terminal(file), terminal(reason)))?;
+    }
+    let fewest = survey.counts.iter().min().copied().unwrap_or(0);
+    if fewest < 10 {
+        warning(format_args!(
+            "a class has {fewest} images only: in training, validation and test they are very few (docs/scope.md)"
+        ))?;
+    }
+    Ok(())
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::CliError;
-use super::output::line;
+use super::output::{json as as_json, line};
 use super::table::table;
-use crate::diffusion::{self, Inspection, Part};
-use crate::plan::classifier::Device;
-use crate::train::resolve_device;
+use augtrial_augment::edit::{self, Inspection, Part};
+use augtrial_plan::classifier::Kernels;
+use augtrial_trial::Engine;
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
@@ -19,7 +19,7 @@ pub(super) struct ModelArgs {
 
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
-    /// Show what the manifest says: origin, licence, networks, files. Loads nothing.
+    /// Show what the manifest says: origin, license, networks, files. Loads nothing.
     Inspect {
         /// Folder of the bundle.
         bundle: PathBuf,
@@ -37,17 +37,17 @@ enum ModelCommand {
     },
 }
 
-pub(super) fn model(args: &ModelArgs) -> Result<(), CliError> {
+pub(super) fn model(args: &ModelArgs, engine: Option<&'static dyn Engine>) -> Result<(), CliError> {
     match &args.command {
         ModelCommand::Inspect { bundle, json } => inspect(bundle, *json),
-        ModelCommand::Verify { bundle, json } => verify(bundle, *json),
+        ModelCommand::Verify { bundle, json } => verify(bundle, *json, super::torch::engine(engine, Kernels::Native)?),
     }
 }
 
 fn inspect(bundle: &Path, json: bool) -> Result<(), CliError> {
-    let found = diffusion::inspect(bundle)?;
+    let found = edit::inspect(bundle)?;
     if json {
-        return line(serde_json::to_string_pretty(&found).expect("plain data has a JSON form"));
+        return as_json(&found);
     }
     line(table(&["what", "value"], &facts(&found)))?;
     let entry = |&part: &Part| {
@@ -60,13 +60,13 @@ fn inspect(bundle: &Path, json: bool) -> Result<(), CliError> {
 fn facts(found: &Inspection) -> Vec<Vec<String>> {
     let Inspection { folder, digest, total_bytes, manifest } = found;
     let unknown = || "not stated".to_owned();
-    let dtype = |dtype: diffusion::Dtype| format!("{dtype:?}").to_lowercase();
+    let dtype = |dtype: edit::Dtype| format!("{dtype:?}").to_lowercase();
     let facts = [
         ("folder", folder.display().to_string()),
         ("digest", digest.to_string()),
         ("weights from", manifest.source.repository.clone()),
         ("revision", manifest.source.revision.clone().unwrap_or_else(unknown)),
-        ("licence", manifest.source.license.clone().unwrap_or_else(unknown)),
+        ("license", manifest.source.license.clone().unwrap_or_else(unknown)),
         ("LoRA folded in", manifest.source.lora_sha256.map_or_else(|| "none".to_owned(), |lora| lora.to_string())),
         ("traced by PyTorch", manifest.torch.clone()),
         (
@@ -95,13 +95,12 @@ fn facts(found: &Inspection) -> Vec<Vec<String>> {
     facts.into_iter().map(|(what, value)| vec![what.to_owned(), value]).collect()
 }
 
-fn verify(bundle: &Path, json: bool) -> Result<(), CliError> {
-    let device = resolve_device(Device::Cpu).map_err(|error| CliError::Arguments(error.to_string()))?;
-    let found = diffusion::verify(bundle, device)?;
+fn verify(bundle: &Path, json: bool, engine: &dyn Engine) -> Result<(), CliError> {
+    let found = engine.verify_bundle(bundle)?;
     if json {
-        line(serde_json::to_string_pretty(&found).expect("plain data has a JSON form"))?;
+        as_json(&found)?;
     } else {
-        let row = |part: &diffusion::VerifiedPart| {
+        let row = |part: &edit::VerifiedPart| {
             let numbers = if part.finite { "all finite" } else { "NOT FINITE" };
             vec![
                 part.part.to_owned(),

@@ -2,38 +2,37 @@
 
 use super::CliError;
 use super::args::{Global, ReplayArgs};
-use super::output::line;
-use super::session::{Signals, workspace};
+use super::output::{json, line};
+use super::session::{Signals, command_line, progress, workspace};
 use super::table::table;
-use crate::clock::Clock;
-use crate::progress::Progress;
-use crate::study::{Check, Context, Grade, Place, Replay, ReplayOptions, Surrounding, replay as rerun};
+use augtrial_plan::classifier::Kernels;
+use augtrial_study::{
+    Check, Context, Grade, GradedAt, Replay, ReplayOptions, Surrounding, recorded_kernels, replay as rerun,
+};
+use augtrial_trial::Engine;
 
 /// Digits of a digest that are shown.
 const SHORT_DIGEST_DIGITS: usize = 12;
 /// What stands where nothing was recorded.
 const NONE: &str = "-";
 
-pub(super) fn replay(args: &ReplayArgs, global: &Global) -> Result<(), CliError> {
-    super::environment::prepare()?;
+/// `engine` gives an engine that computes with the recorded kernels, or makes this process one that has it.
+pub(super) fn replay(
+    args: &ReplayArgs,
+    global: &Global,
+    engine: impl FnOnce(Kernels) -> Result<&'static dyn Engine, CliError>,
+) -> Result<(), CliError> {
     let signals = Signals::default();
     signals.listen()?;
-    let (workspace, progress) = (workspace(global), Progress::new(global.quiet));
-    let command_line: Vec<String> = std::env::args().collect();
-    let context = Context {
-        workspace: &workspace,
-        progress: &progress,
-        clock: Clock::System,
-        stop: &signals.stop,
-        save: &signals.save,
-        command_line: &command_line,
-        experiment: None,
-        overrides: &[],
-    };
+    let (workspace, progress) = (workspace(global), progress(global));
+    let command_line = command_line();
+    let mut context =
+        Context { command_line: &command_line, ..Context::new(&workspace, &progress, &signals.stop, &signals.save) };
+    context.engine = Some(engine(recorded_kernels(&args.run, &context)?)?);
     let options = ReplayOptions { threads: args.threads, epochs: args.epochs, base: args.base.clone() };
     let replay = rerun(&args.run, &options, &context)?;
     if args.json {
-        line(format_args!("{:#}", serde_json::to_value(&replay).expect("plain data has a JSON form")))?;
+        json(&replay)?;
     } else {
         show(&replay)?;
     }
@@ -84,9 +83,9 @@ fn show(replay: &Replay) -> Result<(), CliError> {
 /// gave. What no rounding can change is told only if it differs.
 fn is_result(replay: &Replay, check: &Check) -> bool {
     match check.place {
-        Place::Data => !check.equal,
-        Place::Epoch(epoch) => epoch == replay.replayed_epochs && (check.trained || !check.equal),
-        Place::End => check.trained || !check.equal,
+        GradedAt::Data => !check.equal,
+        GradedAt::Epoch(epoch) => epoch == replay.replayed_epochs && (check.trained || !check.equal),
+        GradedAt::End => check.trained || !check.equal,
     }
 }
 
@@ -101,7 +100,7 @@ fn verdict(replay: &Replay) -> String {
     let place =
         |check: Option<&Check>| check.map_or(String::new(), |check| format!("{}, in: {}", check.place, check.quantity));
     let [unequal, beyond] = [replay.first_unequal(), replay.first_beyond()].map(place);
-    let whole = replay.checks.iter().any(|check| check.place == Place::End);
+    let whole = replay.checks.iter().any(|check| check.place == GradedAt::End);
     let part = if whole { "" } else { " as far as it was replayed" };
     let why = match (replay.grade, replay.another_trial.is_empty(), replay.bits_may_differ()) {
         (Grade::Identical, ..) | (_, false, _) => "",

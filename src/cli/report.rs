@@ -1,24 +1,45 @@
 //! `augtrial report`.
 
+use std::sync::atomic::Ordering;
+
 use super::CliError;
 use super::args::{Global, ReportArgs};
-use super::output::line;
-use super::session::workspace;
+use super::output::{line, tell};
+use super::screen::link;
+use super::session::{Signals, workspace};
 use super::study_name::open_study;
-use crate::study::{Pictures, verify_report_of, write_report_of};
+use augtrial_base::words::chain;
+use augtrial_registry::{Filter, Registry, SetAside};
+use augtrial_study::{Pictures, moved_note, report_folder, verify_report_of, write_report_of};
 
 pub(super) fn report(args: &ReportArgs, global: &Global) -> Result<(), CliError> {
     let (registry, plan) = open_study(&args.study, global)?;
     let workspace = workspace(global);
     let pictures = if args.without_pictures { Pictures::LeftOut } else { Pictures::Shown };
     if !args.verify {
-        let written = write_report_of(&plan, &registry, &workspace, pictures)?;
-        return line(format_args!("report: {}", written.display()));
+        let signals = Signals::default();
+        signals.listen()?;
+        let written = write_report_of(&plan, &registry, &workspace, pictures, &signals.stop)?;
+        if let Some(folder) = &written.moved {
+            tell(moved_note(folder));
+        }
+        line(format_args!("page: {}", link(&written.page)))?;
+        if signals.stop.load(Ordering::Relaxed) && !written.missing_figures.is_empty() {
+            return Err(CliError::ReportInterrupted { figures: written.missing_figures.len() });
+        }
+        return written
+            .missing_figures
+            .iter()
+            .try_for_each(|figure| line(format_args!("figure {figure} is missing: the report says why")));
     }
+    let damaged = records_that_differ(&registry, &plan.study.name)?;
     let found = verify_report_of(&plan, &registry, &workspace, pictures)?;
-    let folder = workspace.reports.join(&plan.study.name);
+    let folder = report_folder(&plan, &workspace);
     for (what, paths) in [("differs", &found.differing), ("missing", &found.missing), ("extra", &found.extra)] {
         paths.iter().try_for_each(|path| line(format_args!("{what}: {path}")))?;
+    }
+    if damaged > 0 {
+        return Err(CliError::RecordsDiffer { damaged });
     }
     if found.matches() {
         return line(format_args!("ok: {} files of {} are what the registry gives", found.files, folder.display()));
@@ -29,4 +50,18 @@ pub(super) fn report(args: &ReportArgs, global: &Global) -> Result<(), CliError>
         missing: found.missing.len(),
         extra: found.extra.len(),
     })
+}
+
+/// Compares the records that the report rests on with what they were when their runs ended, and lists those that differ.
+fn records_that_differ(registry: &Registry, study: &str) -> Result<usize, CliError> {
+    let mut damaged = registry.set_aside()?;
+    for run in registry.list(&Filter { study: Some(study.to_owned()), ..Filter::default() })? {
+        if let Err(error) = registry.verify(run.run) {
+            damaged.push(SetAside { run: run.run, problem: chain(&error) });
+        }
+    }
+    for SetAside { run, problem } in &damaged {
+        line(format_args!("record of run {run}: {problem}"))?;
+    }
+    Ok(damaged.len())
 }

@@ -1,36 +1,140 @@
 //! `augtrial runs`.
 
+use std::time::Duration;
+
 use super::CliError;
-use super::args::{Global, RunsArgs, RunsCommand};
-use super::output::line;
-use super::table::table_of;
-use crate::clock::Clock;
-use crate::registry::{Filter, Registry, Table, runs_table};
+use super::args::{Global, ListArgs, RunsArgs, RunsCommand};
+use super::output::{json, line, tell};
+use super::run_tables;
+use super::screen::{STRONG, styled};
+use super::table::{brief_table_of, json_of, table_of};
+use augtrial_base::clock::Clock;
+use augtrial_base::words::{nearest, plural};
+use augtrial_registry::{Filter, QueryLimits, Registry, RegistryError, RunId, SetAside, Status, Table};
+use serde_json::{Map, Value, json};
 
 pub(super) fn runs(args: RunsArgs, global: &Global) -> Result<(), CliError> {
     if let RunsCommand::Reindex = args.command {
         let runs = Registry::reindex(&global.runs)?;
-        return line(format_args!("rebuilt the registry from {runs} run folders"));
+        line(format_args!("rebuilt the registry from {}", plural(runs, "run folder")))?;
+        return set_aside(&Registry::open(&global.runs, Clock::System)?);
     }
     let registry = Registry::open(&global.runs, Clock::System)?;
     match args.command {
-        RunsCommand::List { study } => {
-            let found = registry.list(&Filter { study, ..Filter::default() })?;
-            line(table_of(&runs_table(&found)))
+        RunsCommand::List(args) => list(&registry, &args),
+        RunsCommand::Show { run, json } => titled(run_tables::record(&registry.show(&run)?), json.json),
+        RunsCommand::Diff { a, b, json } => titled(run_tables::diff(&registry.diff(&a, &b)?), json.json),
+        RunsCommand::Query { sql, rows, secs, json } => {
+            let limits = QueryLimits { rows, time: Duration::from_secs(secs), ..QueryLimits::default() };
+            shown(&registry.query(&sql, &limits)?, json.json)
         }
-        RunsCommand::Show { run } => titled(registry.show(&run)?.tables()),
-        RunsCommand::Diff { a, b } => titled(registry.diff(&a, &b)?.tables()),
-        RunsCommand::Query { sql } => line(table_of(&registry.query(&sql)?)),
+        RunsCommand::Verify { run, json } => verify(&registry, run.as_deref(), json.json),
         RunsCommand::Reindex => unreachable!("done above, without opening the registry"),
     }
 }
 
-fn titled(tables: Vec<(&'static str, Table)>) -> Result<(), CliError> {
+fn list(registry: &Registry, args: &ListArgs) -> Result<(), CliError> {
+    // A name that no run has is more likely a typing error than a question.
+    let all = registry.runs_of(args.study.as_deref())?;
+    known("arm", args.arm.as_deref(), all.iter().map(|run| run.arm.as_str()))?;
+    let filter = Filter {
+        study: args.study.clone(),
+        arm: args.arm.clone(),
+        status: args.status,
+        counted: args.counted,
+        ..Filter::default()
+    };
+    let mut runs = registry.list(&filter)?;
+    if let Some(seeds) = &args.seeds {
+        runs.retain(|run| seeds.0.contains(&run.seed));
+    }
+    let found = runs.len();
+    runs.truncate(args.limit.unwrap_or(usize::MAX));
+    if args.json.json {
+        json(&json_of(&run_tables::list(&runs)))?;
+    } else if runs.is_empty() {
+        let which = if all.is_empty() {
+            "there are no runs yet: `augtrial run FILE` makes some"
+        } else {
+            "no run is like that"
+        };
+        line(which)?;
+    } else {
+        let table = if args.full { run_tables::list(&runs) } else { run_tables::brief(&runs) };
+        line(table_of(&table))?;
+        if found > runs.len() {
+            line(format_args!("{} more; --limit shows more of them", found - runs.len()))?;
+        }
+        if runs.iter().any(|run| run.status == Status::Interrupted) {
+            line("interrupted runs lose nothing: the next `augtrial run` of their study continues them")?;
+        }
+    }
+    set_aside(registry)
+}
+
+/// Refuses a name that none of `names` is, and suggests one that is near.
+fn known<'a>(what: &str, asked: Option<&str>, names: impl Iterator<Item = &'a str>) -> Result<(), CliError> {
+    let Some(asked) = asked else { return Ok(()) };
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() || names.contains(&asked) {
+        return Ok(());
+    }
+    let help = nearest(asked, names.iter().copied())
+        .map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+    Err(CliError::Arguments(format!("no run has the {what} `{asked}`; {help}")))
+}
+
+/// What counts for nothing is said beside every list, and not passed over in silence.
+fn set_aside(registry: &Registry) -> Result<(), CliError> {
+    for SetAside { run, problem } in registry.set_aside()? {
+        tell(format_args!("run {run} is set aside, and counts for nothing: {problem}"));
+    }
+    Ok(())
+}
+
+/// Says of every record that was changed since its run ended what was changed.
+fn verify(registry: &Registry, name: Option<&str>, as_json: bool) -> Result<(), CliError> {
+    let runs: Vec<RunId> = match name {
+        Some(name) => vec![registry.resolve(name)?],
+        None => registry.list(&Filter::default())?.into_iter().map(|run| run.run).collect(),
+    };
+    let mut problems = if name.is_none() { registry.set_aside()? } else { Vec::new() };
+    for &run in &runs {
+        match registry.verify(run) {
+            Ok(()) => {}
+            Err(RegistryError::Damaged { problem, .. }) => problems.push(SetAside { run, problem }),
+            Err(error) => problems.push(SetAside { run, problem: augtrial_base::words::chain(&error) }),
+        }
+    }
+    if as_json {
+        json(&json!({ "runs": runs.len(), "damaged": problems }))?;
+    } else {
+        problems.iter().try_for_each(|SetAside { run, problem }| line(format_args!("run {run}: {problem}")))?;
+    }
+    match problems.len() {
+        0 if as_json => Ok(()),
+        0 => line(format_args!("ok: {} as they were when they ended", plural(runs.len(), "run"))),
+        damaged => Err(CliError::RecordsDiffer { damaged }),
+    }
+}
+
+fn shown(table: &Table, as_json: bool) -> Result<(), CliError> {
+    if as_json { json(&json_of(table)) } else { line(table_of(table)) }
+}
+
+fn titled(tables: Vec<(&'static str, Table)>, as_json: bool) -> Result<(), CliError> {
+    if as_json {
+        let objects = tables.iter().map(|(title, table)| ((*title).to_owned(), json_of(table)));
+        return json(&Value::Object(objects.collect::<Map<_, _>>()));
+    }
     for (title, table) in tables {
+        let title = styled(STRONG, title);
         if table.rows.is_empty() {
             line(format_args!("{title}: no difference"))?;
         } else {
-            line(format_args!("{title}\n{}", table_of(&table)))?;
+            line(format_args!("{title}\n{}", brief_table_of(&table)))?;
         }
     }
     Ok(())

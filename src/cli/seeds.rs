@@ -4,43 +4,48 @@ use std::path::Path;
 
 use super::CliError;
 use super::args::{Global, SeedsArgs};
-use super::output::line;
+use super::output::{json, line, paragraph};
 use super::session::is_experiment_file;
 use super::study_name::open_study;
 use super::table::table;
-use crate::compare::{Comparison, Measured, SeedNeed, SeedPlan, plan_seeds};
-use crate::plan::Plan;
-use crate::registry::{Provenance, Registry};
-use crate::report::seed_list;
-use crate::stats::Degenerate;
-use crate::study::comparison_of;
-
-/// How `--seeds` is recorded among the overrides.
-const SEEDS_OVERRIDE: &str = "study.seeds=";
+use augtrial_base::numbers::count as thousands;
+use augtrial_compare::{Comparison, ImageNeed, Measured, Scale, SeedNeed, SeedPlan, plan_seeds};
+use augtrial_plan::{Override, Plan};
+use augtrial_registry::{Provenance, Registry};
+use augtrial_report::seed_list;
+use augtrial_stats::Degenerate;
+use augtrial_study::comparison_of;
 
 pub(super) fn seeds(args: &SeedsArgs, global: &Global) -> Result<(), CliError> {
     let (registry, plan) = open_study(&args.study, global)?;
     let comparison = comparison_of(&plan, &registry)?;
     let wrong = |error: Degenerate| CliError::Arguments(error.to_string());
-    let mut plans = plan_seeds(&comparison, args.power, args.effect).map_err(wrong)?;
-    let wanted = plans.clone();
-    if args.effect.is_none() {
-        plans.extend(plan_seeds(&comparison, args.power, Some(comparison.delta)).map_err(wrong)?);
+    let plans = plan_seeds(&comparison, args.power, args.effect).map_err(wrong)?;
+    if args.json.json {
+        return json(&serde_json::json!({
+            "study": plan.study.name,
+            "seeds": comparison.seeds,
+            "margin": comparison.delta,
+            "contrasts": plans,
+        }));
     }
     if plans.is_empty() {
         return line("no contrast is declared: there is nothing to plan seeds for");
     }
-    plans.sort_by_key(|plan| comparison.contrasts.iter().position(|result| result.contrast == plan.contrast));
-    line(format_args!(
-        "study {}: {} seeds planned; power {} for the paired t test at {}",
+    paragraph(format_args!(
+        "study {}: {} seeds planned; power {} at {}, for a difference of {}{} ({})",
         plan.study.name,
         comparison.seeds.len(),
         args.power,
         level(&comparison),
+        comparison.measure().scale.spread(plans[0].effect),
+        comparison.measure().scale.after(),
+        if args.effect.is_some() { "asked for" } else { "the margin" },
     ))?;
-    line(needs(&plans))?;
-    assumptions(&comparison, args.effect.is_none())?;
-    next(args, &comparison, &wanted, &registry, &plan)
+    line(needs(&plans, comparison.measure().scale))?;
+    plans.iter().try_for_each(more_images)?;
+    assumptions(&comparison)?;
+    next(args, &comparison, &plans, &registry, &plan)
 }
 
 fn level(comparison: &Comparison) -> String {
@@ -50,18 +55,14 @@ fn level(comparison: &Comparison) -> String {
     }
 }
 
-fn needs(plans: &[SeedPlan]) -> comfy_table::Table {
-    let points = |value: f64| format!("{:.2}", 100.0 * value);
+fn needs(plans: &[SeedPlan], scale: Scale) -> comfy_table::Table {
+    let points = |value: f64| scale.spread(value);
     let rows: Vec<Vec<String>> = plans
         .iter()
         .map(|plan| {
-            let what = if plan.observed { "observed" } else { "asked for" };
-            let mut row = vec![
-                format!("{} - {}", plan.contrast.treatment, plan.contrast.control),
-                plan.pairs.to_string(),
-                format!("{} ({what})", points(plan.effect.abs())),
-            ];
-            row.extend(match &plan.need {
+            let mut row =
+                vec![format!("{} - {}", plan.contrast.treatment, plan.contrast.control), plan.pairs.to_string()];
+            row.extend(match &plan.here {
                 Ok(need) => [
                     format!(
                         "{} ({} to {})",
@@ -74,10 +75,31 @@ fn needs(plans: &[SeedPlan]) -> comfy_table::Table {
                 ],
                 Err(reason) => ["-".to_owned(), "-".to_owned(), reason.to_string()],
             });
+            row.push(match &plan.beyond {
+                Ok(ImageNeed::Seeds { pairs }) => format!("about {}", thousands(*pairs)),
+                Ok(ImageNeed::Images { .. }) => "no number: images".to_owned(),
+                Err(_) => "not known".to_owned(),
+            });
             row
         })
         .collect();
-    table(&["contrast", "pairs", "difference", "sd of differences", "pairs needed", "more seeds"], &rows)
+    let header =
+        ["contrast", "pairs", "sd of differences", "pairs needed", "more seeds", "pairs needed for new images"];
+    table(&header, &rows)
+}
+
+/// Where more seeds cannot help.
+fn more_images(plan: &SeedPlan) -> Result<(), CliError> {
+    let Ok(ImageNeed::Images { have, images, pairs }) = plan.beyond else { return Ok(()) };
+    paragraph(format_args!(
+        "{} - {}: for new images, test images are missing and not seeds. {} vary too much from one to another; about {} of them, \
+         with about {} pairs, would do.",
+        plan.contrast.treatment,
+        plan.contrast.control,
+        thousands(have),
+        thousands(images),
+        thousands(pairs),
+    ))
 }
 
 fn count(pairs: &Measured<u64>) -> String {
@@ -88,19 +110,17 @@ fn count(pairs: &Measured<u64>) -> String {
     }
 }
 
-fn assumptions(comparison: &Comparison, observed: bool) -> Result<(), CliError> {
-    line(format_args!(
-        "Differences and spreads in percentage points. In brackets: the {:.0} % interval of the spread, and what it makes of the \
-         number of pairs; from few seeds it is wide. Assumed: differences over seeds are about normal, and new seeds vary as \
-         those seen.",
+fn assumptions(comparison: &Comparison) -> Result<(), CliError> {
+    let unit = match comparison.measure().scale.difference_unit() {
+        "" => String::new(),
+        unit => format!("Spreads in {unit}. "),
+    };
+    paragraph(format_args!(
+        "{}In brackets: the {:.0} % interval of the spread, and what it makes of the number of pairs; \
+         from few seeds it is wide. Assumed: differences over seeds are about normal, and new seeds vary as those seen.",
+        unit,
         100.0 * (1.0 - comparison.alpha)
     ))?;
-    if observed {
-        line(
-            "The observed difference is an estimate too, and too large more often than not where it was sought out: the \
-             study's margin (asked for) is the safer one to plan by.",
-        )?;
-    }
     let floor = comparison.reach.seeds_needed.filter(|needed| *needed > comparison.seeds.len());
     floor
         .map_or(Ok(()), |needed| line(format_args!("An exact test cannot reach alpha with fewer than {needed} seeds.")))
@@ -120,22 +140,22 @@ fn next(
         line(format_args!("{unfinished} planned trials have no result yet; finishing them is no extension:"))?;
         return line(format_args!("    {}", command(args, provenance.as_ref(), plan, comparison.seeds.len())));
     }
-    let needs: Vec<&SeedNeed> = wanted.iter().filter_map(|plan| plan.need.as_ref().ok()).collect();
+    let needs: Vec<&SeedNeed> = wanted.iter().filter_map(|plan| plan.here.as_ref().ok()).collect();
     let Some(most) = needs.iter().filter_map(|need| need.pairs.as_ref().ok()).max() else {
-        return line("next: no number of seeds can be recommended from these results; name a difference with --effect");
+        return line("next: no number of seeds can be recommended from these results");
     };
     let total = usize::try_from(*most).unwrap_or(usize::MAX);
     if total <= comparison.seeds.len() {
         return line("next: no more seeds are needed");
     }
     if total > comparison.seeds.len() + MOST_SEEDS {
-        return line(
+        return paragraph(
             "next: no feasible number of seeds finds this difference; look at the interval, or at a larger one",
         );
     }
-    line("next, so that every contrast has this power where any number of seeds gives it:")?;
+    paragraph("next, so that every contrast has this power on this test set where any number of seeds gives it:")?;
     line(format_args!("    {}", command(args, provenance.as_ref(), plan, total)))?;
-    line(
+    paragraph(
         "Results have been seen, so these seeds are an extension after looking: the report lists them, and says what the \
          planned seeds alone show.",
     )
@@ -157,8 +177,9 @@ fn command(args: &SeedsArgs, provenance: Option<&Provenance>, plan: &Plan, total
     let file =
         named.or_else(|| source.map(|source| source.path.clone())).unwrap_or_else(|| "EXPERIMENT.toml".to_owned());
     let mut words = vec!["augtrial".to_owned(), "run".to_owned(), quoted(&file)];
-    for set in provenance.iter().flat_map(|p| &p.overrides).filter(|set| !set.starts_with(SEEDS_OVERRIDE)) {
-        words.extend(["--set".to_owned(), quoted(set)]);
+    let sets = provenance.iter().flat_map(|p| &p.overrides).filter(|change| !matches!(change, Override::Seeds(_)));
+    for set in sets {
+        words.extend(["--set".to_owned(), quoted(&set.to_string())]);
     }
     let mut seeds = plan.study.seeds.clone();
     seeds.sort_unstable();

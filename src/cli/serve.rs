@@ -5,9 +5,9 @@ use tokio::signal;
 use super::CliError;
 use super::args::{Global, ServeArgs};
 use super::output::line;
-use crate::clock::Clock;
-use crate::registry::Registry;
-use crate::serve::{Folders, bind, serve as serve_until};
+use augtrial_base::clock::Clock;
+use augtrial_registry::Registry;
+use augtrial_serve::{Folders, bind, serve as serve_until};
 
 pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), CliError> {
     // Brings the index up to date once; from here on it is only read.
@@ -15,7 +15,8 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), CliError> {
     let listener = bind(args.port)?;
     let port = listener.local_addr().map_or(args.port, |address| address.port());
     line(format_args!("dashboard: http://127.0.0.1:{port} (Ctrl-C stops it)"))?;
-    serve_until(listener, Folders { runs: global.runs.clone(), reports: global.reports.clone() }, stopped())?;
+    let folders = Folders { runs: global.runs.clone(), reports: global.reports.clone(), peek: args.peek };
+    serve_until(listener, folders, stopped())?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What several commands need: the plan with its overrides, the stop flag, the context of a study.
 
-use std::path::Path;
-use std::str::FromStr;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,10 +9,14 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::CliError;
 use super::args::{Experiment, Global};
-use crate::clock::Clock;
-use crate::plan::Plan;
-use crate::progress::Progress;
-use crate::study::{Context, Workspace};
+use super::seed_grammar::{SeedSelection, more};
+use augtrial_base::clock::Clock;
+use augtrial_base::disk;
+use augtrial_base::progress::Progress;
+use augtrial_base::words::nearest;
+use augtrial_plan::design::Design;
+use augtrial_plan::{Override, Plan, PlanError};
+use augtrial_study::{Context, WorkerProgram, Workspace};
 
 /// Exit code of a process that a second signal ends at once.
 const KILLED: i32 = 130;
@@ -20,11 +24,14 @@ const KILLED: i32 = 130;
 /// What a command works with.
 pub(super) struct Session {
     pub(super) plan: Plan,
-    overrides: Vec<String>,
+    /// If the file declares factors.
+    pub(super) design: Option<Design>,
+    overrides: Vec<Override>,
     experiment: std::path::PathBuf,
     workspace: Workspace,
     progress: Progress,
     signals: Signals,
+    worker: Option<WorkerProgram>,
     command_line: Vec<String>,
 }
 
@@ -35,20 +42,28 @@ impl Session {
         if let Some(selection) = &experiment.seeds {
             let seeds = match selection {
                 SeedSelection::These(seeds) => seeds.clone(),
-                SeedSelection::More(count) => more(Plan::load(&experiment.file, &experiment.set)?.study.seeds, *count),
+                SeedSelection::More(count) => {
+                    more(load(&experiment.file, &experiment.set)?.study.seeds, *count).map_err(CliError::Arguments)?
+                }
             };
-            let seeds: Vec<_> = seeds.iter().map(u64::to_string).collect();
-            overrides.push(format!("study.seeds=[{}]", seeds.join(", ")));
+            overrides.push(Override::Seeds(seeds));
         }
+        let plan = load(&experiment.file, &overrides)?;
         Ok(Self {
-            plan: Plan::load(&experiment.file, &overrides)?,
+            worker: super::torch::worker_for(&plan).ok(),
+            plan,
+            design: Design::load(&experiment.file, &overrides)?,
             overrides,
             experiment: experiment.file.clone(),
             workspace: workspace(global),
-            progress: Progress::new(global.quiet),
+            progress: progress(global),
             signals: Signals::default(),
-            command_line: std::env::args().collect(),
+            command_line: command_line(),
         })
+    }
+
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.workspace
     }
 
     /// As [`Signals::listen`].
@@ -63,6 +78,8 @@ impl Session {
             clock: Clock::System,
             stop: &self.signals.stop,
             save: &self.signals.save,
+            worker: self.worker.as_ref(),
+            engine: None,
             command_line: &self.command_line,
             experiment: Some(&self.experiment),
             overrides: &self.overrides,
@@ -95,64 +112,49 @@ impl Signals {
     }
 }
 
+/// The command line, for provenance. An argument that is no text is recorded as near to it as a text can come.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
 /// The folders that the options name.
 pub(super) fn workspace(global: &Global) -> Workspace {
     Workspace { runs: global.runs.clone(), reports: global.reports.clone() }
 }
 
+/// Reads an experiment file; where there is none, a file that may have been meant is named.
+fn load(file: &Path, overrides: &[Override]) -> Result<Plan, CliError> {
+    match Plan::load(file, overrides) {
+        Err(PlanError::Read { path, source }) if source.kind() == ErrorKind::NotFound => {
+            Err(CliError::NoExperiment { help: meant(&path), path })
+        }
+        loaded => Ok(loaded?),
+    }
+}
+
+/// What to do about an experiment file that is not there.
+fn meant(path: &Path) -> String {
+    let folders = [disk::parent(path).to_owned(), PathBuf::from("experiments")];
+    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.path()).filter(|file| is_experiment_file(file)).collect();
+    files.sort();
+    let stem = |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stems: Vec<String> = files.iter().map(|file| stem(file)).collect();
+    let near = nearest(&stem(path), stems.iter().map(String::as_str));
+    let file = near.and_then(|near| files.iter().find(|file| stem(file) == near));
+    let write = if stem(path) == "quickstart" { "quickstart" } else { "init" };
+    file.map_or_else(
+        || format!("`augtrial {write}` writes one"),
+        |file| format!("did you mean `{}`?", file.strip_prefix(".").unwrap_or(file).display()),
+    )
+}
+
+/// Where progress is shown.
+pub(super) fn progress(global: &Global) -> Progress {
+    Progress::new(global.quiet, global.verbose)
+}
+
 /// Whether the argument names an experiment file rather than a study or a folder.
 pub(super) fn is_experiment_file(argument: &Path) -> bool {
     argument.extension().is_some_and(|extension| extension == "toml")
-}
-
-/// Seeds asked for on the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SeedSelection {
-    These(Vec<u64>),
-    /// So many beyond those of the file.
-    More(u64),
-}
-
-impl FromStr for SeedSelection {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` names no seeds: expected e.g. `1,2,5`, `1-5` or `+3`");
-        if let Some(count) = text.strip_prefix('+') {
-            return count.parse().ok().filter(|&count| count > 0).map(Self::More).ok_or_else(wrong);
-        }
-        let mut seeds = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let bound = |bound: &str| bound.trim().parse::<u64>().map_err(|_| wrong());
-            let (first, last) = (bound(first)?, bound(last)?);
-            if first > last || last - first > 10_000 {
-                return Err(wrong());
-            }
-            seeds.extend(first..=last);
-        }
-        Ok(Self::These(seeds))
-    }
-}
-
-/// The seeds, and `count` more, the smallest above all of them.
-fn more(mut seeds: Vec<u64>, count: u64) -> Vec<u64> {
-    let next = seeds.iter().max().map_or(1, |largest| largest + 1);
-    seeds.extend(next..next + count);
-    seeds
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seeds_are_listed_spanned_or_added() {
-        assert_eq!("1,4-6".parse(), Ok(SeedSelection::These(vec![1, 4, 5, 6])));
-        assert_eq!("+3".parse(), Ok(SeedSelection::More(3)));
-        assert_eq!(more(vec![2, 7, 1], 2), [2, 7, 1, 8, 9]);
-        for text in ["", "a", "3-1", "+0", "1,,2", "-3"] {
-            assert!(text.parse::<SeedSelection>().is_err(), "{text}");
-        }
-    }
 }

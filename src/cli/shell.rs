@@ -1,19 +1,17 @@
 //! `augtrial completions` and `augtrial man`.
 
-use clap::CommandFactory as _;
-
 use super::args::CompletionsArgs;
 use super::output::line;
-use super::{Cli, CliError};
+use super::{CliError, examples};
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "augtrial", &mut script);
+    clap_complete::generate(args.shell, &mut examples::command(), "augtrial", &mut script);
     line(String::from_utf8_lossy(&script).trim_end())
 }
 
 pub(super) fn man() -> Result<(), CliError> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::Output)?;
+    clap_mangen::Man::new(examples::command()).render(&mut page).map_err(CliError::Output)?;
     line(String::from_utf8_lossy(&page).trim_end())
 }

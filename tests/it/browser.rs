@@ -28,16 +28,12 @@ struct Browser {
 }
 
 impl Browser {
-    /// `None`, with the reason printed, where there is no Chromium.
-    fn start() -> Option<Self> {
+    fn start() -> Self {
         let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
             let asked = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             asked.is_ok_and(|status| status.success())
         });
-        let Some(name) = found else {
-            eprintln!("skipped: there is no chromium, chromium-browser or google-chrome on PATH");
-            return None;
-        };
+        let name = found.expect("chromium, chromium-browser or google-chrome is on PATH");
         let profile = tempfile::tempdir().unwrap();
         // The pipe is file descriptors 3 and 4; the shell makes them of its own input and output.
         let line = format!(
@@ -77,7 +73,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
-        Some(browser)
+        browser
     }
 
     /// Sends a command and waits for its answer; events on the way are kept if they matter.
@@ -181,8 +177,9 @@ const OVERFLOWING: &str = "(() => {
 })()";
 
 #[test]
-fn the_page_works_in_a_browser_by_mouse_and_by_keyboard_and_fits_a_phone() {
-    let Some(mut browser) = Browser::start() else { return };
+#[ignore = "needs Chromium: `make test-browser`"]
+fn the_page_works_in_a_browser_by_mouse_and_by_keyboard() {
+    let mut browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");
     std::fs::write(&path, crate::report::sample_page()).unwrap();
@@ -200,7 +197,7 @@ fn the_page_works_in_a_browser_by_mouse_and_by_keyboard_and_fits_a_phone() {
     assert_eq!(browser.value(FIRST_CELLS), Value::from(reversed));
     assert_eq!(browser.value(&format!("{column}.getAttribute('aria-sort')")), "descending");
 
-    // The theme changes every colour, and is remembered where storage is allowed.
+    // The theme changes every color, and is remembered where storage is allowed.
     let background = "getComputedStyle(document.body).backgroundColor";
     let light = browser.value(background);
     browser.value("document.getElementById('theme').click()");
@@ -214,12 +211,23 @@ fn the_page_works_in_a_browser_by_mouse_and_by_keyboard_and_fits_a_phone() {
     browser.press("ArrowRight");
     let rows = "document.querySelectorAll('.readout tbody tr').length";
     assert_eq!(browser.value(rows), 3);
-    browser.value("document.querySelector('#curves input').click()");
+    browser.value("document.querySelector('#curves [aria-label=arms] input').click()");
     assert_eq!(browser.value(rows), 2);
     let axis = "document.querySelector('.plot').getAttribute('aria-label')";
     browser.value("document.querySelector('[data-choice=updates]').click()");
     browser.value("document.querySelector('[data-choice=loss]').click()");
-    assert_eq!(browser.value(axis), "Cross-entropy loss (nats), Validation part, by optimiser updates");
+    let shown = browser.value(axis);
+    let expected = "Cross-entropy loss (nats), Validation part, by optimizer updates: traditional, ip2p";
+    assert_eq!(shown, expected, "the first arm is switched off");
+    let lines = "document.querySelectorAll('.plot .seed').length";
+    assert_eq!(browser.value(lines), 10, "five seeds of two arms");
+    browser.value("document.querySelector('#curves .seeds input').click()");
+    assert_eq!(browser.value(lines), 0);
+    // The first arm is back, and all are told apart by color and dash.
+    browser.value("document.querySelector('#curves [aria-label=arms] input').click()");
+    let styles = "new Set([...document.querySelectorAll('.plot .mean')].map((line) => getComputedStyle(line).stroke \
+                  + line.getAttribute('stroke-dasharray'))).size";
+    assert_eq!(browser.value(styles), 3);
 
     // Gallery: filtered to what is missing, then enlarged and closed by keys.
     let visible = "[...document.querySelectorAll('.derived')].filter((figure) => !figure.hidden).length";
@@ -238,24 +246,65 @@ fn the_page_works_in_a_browser_by_mouse_and_by_keyboard_and_fits_a_phone() {
     browser.press("Escape");
     assert_eq!(browser.value(open), false);
 
-    // On a phone nothing leaves the page sideways.
-    browser.resize(400, 800);
-    assert_eq!(browser.value(OVERFLOWING), json!([0, []]));
-
-    // On paper there are no controls, and everything is there in light colours.
-    browser.call("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
-    assert_eq!(browser.value("document.querySelector('#curves').checkVisibility()"), false);
-    assert_eq!(browser.value("document.querySelector('.still').checkVisibility()"), true);
-    assert_eq!(browser.value(background), "rgb(255, 255, 255)");
-
     assert_eq!(browser.complaints, Vec::<Value>::new());
     let foreign = browser.requested.iter().filter(|url| !url.starts_with("data:") && !url.ends_with("/report.html"));
     assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&String>::new(), "the page asks for nothing but itself");
 }
 
+/// The sample page in a browser.
+fn opened(width: u32) -> (Browser, tempfile::TempDir) {
+    let mut browser = Browser::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    std::fs::write(&path, crate::report::sample_page()).unwrap();
+    browser.resize(width, 900);
+    browser.open(&path);
+    (browser, folder)
+}
+
 #[test]
+#[ignore = "needs Chromium: `make test-browser`"]
+fn the_page_folds_what_is_not_the_answer_and_fits_a_phone_and_paper() {
+    let (mut browser, _folder) = opened(1200);
+    // What is not the answer is folded, and opens by a key.
+    let fold = "[...document.querySelectorAll('#results details')].find((d) => d.textContent.startsWith('Terms'))";
+    let shows = format!("{fold}.querySelector('dd').checkVisibility()");
+    assert_eq!(browser.value(&shows), false);
+    browser.value(&format!("{fold}.querySelector('summary').focus()"));
+    browser.press("Enter");
+    assert_eq!(browser.value(&shows), true);
+    browser.press("Enter");
+
+    // On a phone nothing leaves the page sideways.
+    browser.resize(400, 800);
+    assert_eq!(browser.value(OVERFLOWING), json!([0, []]));
+    // Figures are drawn for such a window: letters of 12 px keep 9.5, beside a scroll bar.
+    let narrow = "[...document.querySelectorAll('figure .column svg')].filter((svg) => svg.checkVisibility())";
+    assert_eq!(browser.value(&format!("{narrow}.length >= 5")), true);
+    assert_eq!(
+        browser.value(&format!(
+            "{narrow}.every((svg) => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width * 4 * 12.1 >= 9.5)"
+        )),
+        true
+    );
+    let wide = "[...document.querySelectorAll('figure .page')].some((box) => box.checkVisibility())";
+    assert_eq!(browser.value(wide), false);
+
+    // On paper there are no controls, and everything is there in light colors.
+    browser.call("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
+    assert_eq!(browser.value("document.querySelector('#curves').checkVisibility()"), false);
+    assert_eq!(browser.value("document.querySelector('.still').checkVisibility()"), true);
+    assert_eq!(browser.value("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
+    assert_eq!(browser.value(&shows), true, "on paper nothing is folded");
+    assert_eq!(browser.value(wide), true);
+
+    assert_eq!(browser.complaints, Vec::<Value>::new());
+}
+
+#[test]
+#[ignore = "needs Chromium: `make test-browser`"]
 fn the_page_reads_without_a_program() {
-    let Some(mut browser) = Browser::start() else { return };
+    let mut browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");
     std::fs::write(&path, crate::report::sample_page()).unwrap();

@@ -6,11 +6,24 @@ use serde_json::Value;
 
 use crate::lab::{Lab, TINY};
 
-/// Two arms, two seeds, run to the end.
+/// Two arms, three seeds: as few as are judged.
+fn three_seeds() -> String {
+    TINY.replace("seeds = [1, 2]", "seeds = [1, 2, 3]")
+}
+
+/// Two arms, three seeds, run to the end.
 fn finished() -> Lab {
-    let lab = Lab::new(TINY);
+    let lab = Lab::new(&three_seeds());
     lab.run(&["run", "experiment.toml", "-q"]);
     lab
+}
+
+/// The folder of the one plan's report, below the lab's.
+fn report_folder(lab: &Lab) -> String {
+    let entries = fs::read_dir(lab.path("reports/tiny")).unwrap().map(Result::unwrap);
+    let folders: Vec<_> = entries.filter(|entry| entry.path().is_dir()).collect();
+    assert_eq!(folders.len(), 1);
+    format!("reports/tiny/{}", folders[0].file_name().to_str().unwrap())
 }
 
 fn json(lab: &Lab, study: &str) -> Value {
@@ -20,27 +33,30 @@ fn json(lab: &Lab, study: &str) -> Value {
 #[test]
 fn a_study_is_compared_by_name_file_or_digest_and_as_json() {
     let lab = finished();
-    let text = lab.run(&["compare"]);
+    let text = lab.run(&["compare", "--full"]);
     assert!(text.starts_with("study tiny, plan "), "{text}");
     assert!(
         text.find("flipped against control").unwrap() < text.find("mean %").unwrap(),
         "the answer comes first: {text}"
     );
-    for part in ["Synthetic data", "flipped - control", "Holm p", "McNemar", "2/2"] {
+    for part in ["Synthetic data", "flipped - control", "Holm p, new images", "McNemar", "3/3", "Not varied"] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
     let document = json(&lab, "tiny");
-    assert_eq!((&document["version"], &document["study"]), (&Value::from(1), &Value::from("tiny")));
+    assert_eq!((&document["version"], &document["study"]), (&Value::from(2), &Value::from("tiny")));
     let plan = document["plan"].as_str().unwrap();
     for name in ["latest", "experiment.toml", &plan[..8]] {
-        assert_eq!(lab.run(&["compare", name]), text, "{name}");
+        assert_eq!(lab.run(&["compare", name, "--full"]), text, "{name}");
     }
     let contrast = &document["contrasts"][0];
     let of = |arm: &str, seed: usize| {
         let arms = document["arms"].as_array().unwrap();
         arms.iter().find(|a| a["name"] == arm).unwrap()["values"][seed]["value"].as_f64().unwrap()
     };
-    let difference = f64::midpoint(of("flipped", 0) - of("control", 0), of("flipped", 1) - of("control", 1));
+    let difference = (0..3).map(|seed| of("flipped", seed) - of("control", seed)).sum::<f64>() / 3.0;
+    let (narrow, wide) = (&contrast["test_set"]["interval"], &contrast["new_images"]["interval"]);
+    assert!(wide[0].as_f64() <= narrow[0].as_f64() && wide[1].as_f64() >= narrow[1].as_f64(), "{contrast}");
+    assert_eq!(contrast["scope"], "new-images");
     assert!((contrast["statistics"]["difference"].as_f64().unwrap() - difference).abs() < 1e-12);
     assert!(document["changed_after_looking"].is_null());
     let report = fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
@@ -56,7 +72,7 @@ fn what_is_missing_is_marked_and_too_little_is_refused() {
     lab.run(&["run", "experiment.toml", "-q", "--arm", "control"]);
     let text = lab.run(&["compare", "tiny"]);
     assert!(text.contains("no answer, since 0 of 2 planned pairs are complete"), "{text}");
-    assert!(text.contains("no result: flipped, seed 1: not run"), "{text}");
+    assert!(text.contains("not run yet: seeds 1-2 of flipped"), "{text}");
     let document = json(&lab, "tiny");
     assert_eq!(document["contrasts"][0]["verdict"], "refused");
     assert!(document["contrasts"][0]["statistics"].is_null());
@@ -72,28 +88,31 @@ fn seeds_are_planned_added_and_marked_as_an_extension() {
     let lab = finished();
     let before = json(&lab, "tiny");
     let text = lab.run(&["seeds", "tiny", "--effect", "0.2"]);
-    for part in ["power 0.8", "20.00 (asked for)", "pairs needed", "fewer than 6 seeds"] {
+    for part in ["power 0.8", "20.00 points (asked for)", "pairs needed", "fewer than 6 seeds"] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
-    // The study has two seeds, which find no difference of this size: the command adds to the file's.
+    // The study has three seeds, which find no difference of this size: the command adds to the file's.
     assert!(text.contains("augtrial run experiment.toml --seeds +") || text.contains("no feasible number"), "{text}");
 
     lab.run(&["run", "experiment.toml", "-q", "--seeds", "+2"]);
     let again = lab.run(&["run", "experiment.toml", "-q", "--seeds", "+2"]);
-    assert!(again.contains("0 trials finished, 8 had finished before"), "the same command adds no more: {again}");
+    assert!(again.contains("0 trials trained, 10 reused"), "the same command adds no more: {again}");
     let after = json(&lab, "tiny");
     let changed = &after["changed_after_looking"];
-    assert_eq!((&changed["planned"], &changed["added"]), (&Value::from(vec![1, 2]), &Value::from(vec![3, 4])));
+    assert_eq!((&changed["planned"], &changed["added"]), (&Value::from(vec![1, 2, 3]), &Value::from(vec![4, 5])));
     let (alone, first) = (&changed["planned_alone"][0], &before["contrasts"][0]);
     assert_eq!(alone["difference"], first["statistics"]["difference"], "the planned seeds alone say what they said");
-    assert_eq!((&alone["holm_p"], &alone["verdict"]), (&first["statistics"]["holm_p"], &first["verdict"]));
+    for scope in ["test_set", "new_images"] {
+        assert_eq!(alone[scope], first[scope], "{scope}");
+    }
+    assert_eq!(alone["verdict"], first["verdict"]);
     let report = fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
-    for part in ["**Changed after looking.**", "alpha is no longer exact", "The planned seeds alone (1-2)"] {
+    for part in ["**Changed after looking.**", "alpha is no longer exact", "The planned seeds alone (1-3)"] {
         assert!(report.contains(part), "{part}:\n{report}");
     }
-    assert!(lab.run(&["compare", "tiny"]).contains("! Changed after looking."));
+    assert!(lab.run(&["compare", "tiny"]).contains("warning: Changed after looking."));
     assert!(json(&lab, "experiment.toml")["changed_after_looking"].is_null(), "the planned study is none");
-    // Its record holds 1-4, the file 1-2: the command names every seed.
+    // Its record holds 1-5, the file 1-3: the command names every seed.
     let next = lab.run(&["seeds", "tiny", "--effect", "0.01", "--power", "0.5"]);
     assert!(next.contains("--seeds 1-") || next.contains("no feasible number"), "{next}");
 }
@@ -113,11 +132,12 @@ fn a_report_is_verified_file_by_file_and_nothing_is_written() {
     let lab = finished();
     assert!(lab.run(&["report", "--verify"]).starts_with("ok: "));
     let whole = lab.tree("reports/tiny");
-    let page = lab.path("reports/tiny/report.md");
+    let folder = report_folder(&lab);
+    let page = lab.path(&format!("{folder}/report.md"));
     let text = fs::read_to_string(&page).unwrap();
     fs::write(&page, text.replace("control", "contro1")).unwrap();
-    fs::remove_file(lab.path("reports/tiny/tables/arms.csv")).unwrap();
-    lab.write("reports/tiny/figures/mine.png", b"mine");
+    fs::remove_file(lab.path(&format!("{folder}/tables/arms.csv"))).unwrap();
+    lab.write(&format!("{folder}/figures/mine.png"), b"mine");
     let spoilt = lab.tree("reports/tiny");
     let output = lab.output(&["report", "tiny", "--verify"]);
     assert_eq!(output.status.code(), Some(3));
@@ -130,7 +150,7 @@ fn a_report_is_verified_file_by_file_and_nothing_is_written() {
     lab.run(&["report", "tiny", "--verify"]);
 
     // Data that may not be passed on.
-    let pictures = |lab: &Lab| lab.tree("reports/tiny").iter().filter(|(name, _)| name.starts_with("gallery/")).count();
+    let pictures = |lab: &Lab| lab.tree("reports/tiny").iter().filter(|(name, _)| name.contains("/gallery/")).count();
     assert!(pictures(&lab) > 0);
     lab.run(&["report", "tiny", "--without-pictures"]);
     assert_eq!(pictures(&lab), 0);
@@ -147,6 +167,31 @@ fn a_report_is_verified_file_by_file_and_nothing_is_written() {
 }
 
 #[test]
+fn each_plan_keeps_its_report_and_the_newest_finished_one_is_the_study_s() {
+    let lab = finished();
+    let first = lab.tree(&report_folder(&lab));
+    let shown = fs::read(lab.path("reports/tiny/report.html")).unwrap();
+    // Another plan of the same name, of which one arm is run: it has a report, and replaces nothing.
+    lab.run(&["run", "experiment.toml", "-q", "--arm", "control", "--set", "classifier.budget={ updates = 2 }"]);
+    let folders =
+        fs::read_dir(lab.path("reports/tiny")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(folders.count(), 2);
+    assert_eq!(fs::read(lab.path("reports/tiny/report.html")).unwrap(), shown, "what is not finished is not shown");
+    // Finished, it is the study's newest, and the other plan's folder is as it was.
+    lab.run(&["run", "experiment.toml", "-q", "--set", "classifier.budget={ updates = 2 }"]);
+    assert_ne!(fs::read(lab.path("reports/tiny/report.html")).unwrap(), shown);
+    let all = lab.tree("reports/tiny");
+    for (name, bytes) in first {
+        assert!(all.iter().any(|(other, found)| other.ends_with(&name) && *found == bytes), "{name}");
+    }
+    // The text above the folders links into one of them.
+    let page = fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
+    for link in page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert!(lab.path("reports/tiny").join(link).exists(), "{link}");
+    }
+}
+
+#[test]
 fn misuse_is_said_with_what_to_do() {
     let lab = Lab::new(TINY);
     for command in ["compare", "seeds", "report"] {
@@ -155,7 +200,7 @@ fn misuse_is_said_with_what_to_do() {
         assert!(not_run.contains("run it first with `augtrial run`"), "{not_run}");
     }
     lab.run(&["run", "experiment.toml", "-q", "--seeds", "1", "--set", "classifier.budget={ updates = 1 }"]);
-    assert!(lab.fail(5, &["compare", "tinny"]).contains("nearest: tiny"));
+    assert!(lab.fail(2, &["compare", "tinny"]).contains("nearest: tiny"));
     for wrong in [["--power", "1.5"], ["--effect", "-0.1"], ["--effect", "0"]] {
         let error = lab.fail(2, &["seeds", "tiny", &format!("{}={}", wrong[0], wrong[1])]);
         assert!(error.contains("lies outside its range"), "{error}");

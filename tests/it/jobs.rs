@@ -7,7 +7,7 @@ use crate::lab::{Lab, TINY, text};
 use crate::study::recorded;
 
 /// A real bundle with tiny networks of random weights.
-const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ip2p/bundle");
+const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/torch/fixtures/ip2p/bundle");
 
 /// Two arms without sets and one seed; long enough to be met at work.
 fn two_trials() -> String {
@@ -29,11 +29,11 @@ fn sets_and_trials_of_several_processes_have_the_bits_of_one() {
     );
     let (one, three) = (Lab::new(&edited), Lab::new(&edited));
     let plan = three.run(&["plan", "experiment.toml", "--jobs", "3"]);
-    assert!(plan.contains("jobs: 3 at once, 1 thread(s) each"), "{plan}");
+    assert!(plan.contains("jobs: 3 at once, 1 thread each"), "{plan}");
     let alone = one.run(&run("1"));
     let together = three.run(&run("3"));
     for done in [&alone, &together] {
-        assert!(done.contains("3 trials finished, 1 had finished before, 0 without a result"), "{done}");
+        assert!(done.contains("3 trials trained, 1 reused, 0 failed"), "{done}");
     }
     assert_eq!(recorded(&three), recorded(&one));
     assert_eq!(three.sets(), one.sets());
@@ -68,7 +68,7 @@ fn without_being_asked_small_trials_run_side_by_side() {
     let mut plan = lab.command(&["plan", "experiment.toml"]);
     let plan = text(&plan.env_remove("AUGTRIAL_JOBS").output().unwrap().stdout);
     let cores = std::thread::available_parallelism().unwrap().get().min(5);
-    assert!(plan.contains(&format!("jobs: {cores} at once, 1 thread(s) each")), "{plan}");
+    assert!(plan.contains(&format!("jobs: {cores} at once, 1 thread each")), "{plan}");
     lab.fail(2, &["run", "experiment.toml", "--jobs", "0"]);
 }
 
@@ -81,6 +81,7 @@ mod killed {
     use std::sync::LazyLock;
 
     use super::*;
+    use crate::interruption::children;
 
     /// What one process records of `two_trials`.
     static WHOLE: LazyLock<String> = LazyLock::new(|| {
@@ -108,13 +109,7 @@ mod killed {
         }
     }
 
-    /// The workers of a leader.
-    fn workers(leader: u32) -> Vec<u32> {
-        let children = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")).unwrap_or_default();
-        children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-    }
-
-    fn is_alive(pid: u32) -> bool {
+    fn is_alive(pid: &str) -> bool {
         // A zombie whose parent has died is init's to bury, and does nothing any more.
         fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
     }
@@ -142,27 +137,27 @@ mod killed {
     fn a_killed_worker_costs_one_trial() {
         let lab = Lab::new(&two_trials());
         let child = started(&lab);
-        kill("-KILL", &workers(child.id())[0].to_string());
+        kill("-KILL", &children(child.id())[0]);
         let output = end(child);
         assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
-        assert!(text(&output.stdout).contains("1 trials finished, 0 had finished before, 1 without a result"));
+        assert!(text(&output.stdout).contains("1 trial trained, 0 reused, 1 failed"));
         assert!(text(&output.stderr).contains("worker ended by signal 9"), "{}", text(&output.stderr));
         assert_eq!(count(&lab.path("runs/trials"), "done.json"), 1);
-        finish(&lab, "1 trials finished, 1 had finished before, 0 without a result");
+        finish(&lab, "1 trial trained, 1 reused, 0 failed");
     }
 
     #[test]
     fn an_interrupt_from_the_terminal_stops_everybody_at_a_resumable_point() {
         let lab = Lab::new(&two_trials());
         let child = started(&lab);
-        let workers = workers(child.id());
+        let workers = children(child.id());
         kill("-INT", &format!("-{}", child.id()));
         let output = end(child);
         assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
         assert!(text(&output.stderr).contains("run the same command again"), "{}", text(&output.stderr));
-        assert!(workers.len() == 2 && !workers.into_iter().any(is_alive), "nobody is left behind");
-        assert_eq!(lab.run(&["runs", "list"]).matches("lost").count(), 2);
-        finish(&lab, "2 trials finished");
+        assert!(workers.len() == 2 && !workers.iter().any(|worker| is_alive(worker)), "nobody is left behind");
+        assert_eq!(lab.run(&["runs", "list"]).matches(" interrupted ").count(), 2);
+        finish(&lab, "2 trials trained");
     }
 
     #[test]
@@ -185,14 +180,43 @@ mod killed {
     fn workers_stop_when_their_leader_is_killed() {
         let lab = Lab::new(&two_trials());
         let mut child = started(&lab);
-        let workers = workers(child.id());
+        let workers = children(child.id());
         child.kill().unwrap();
         child.wait().unwrap();
         let deadline = Instant::now() + Duration::from_mins(1);
-        while workers.iter().any(|worker| is_alive(*worker)) {
+        while workers.iter().any(|worker| is_alive(worker)) {
             assert!(Instant::now() < deadline, "a worker goes on without its leader");
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(lab.run(&["runs", "list"]).matches("lost").count(), 2, "they stopped before their end");
+        assert_eq!(lab.run(&["runs", "list"]).matches(" interrupted ").count(), 2, "they stopped before their end");
+    }
+
+    #[test]
+    fn a_study_whose_leader_was_killed_is_started_again_at_once() {
+        let lab = Lab::new(&two_trials());
+        let mut child = started(&lab);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Its workers are still stopping: they are waited for, and nobody takes them for another study.
+        let output = lab.output(&["run", "experiment.toml", "--jobs", "1"]);
+        let told = text(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        assert!(text(&output.stdout).contains(" 0 failed"), "{told}");
+        assert!(!told.contains("another process is training it"), "{told}");
+        assert_eq!(recorded(&lab), *WHOLE);
+    }
+
+    #[test]
+    fn a_trial_that_another_study_is_at_is_left_to_it_and_said_by_whom() {
+        let lab = Lab::new(&two_trials().replace("updates = 15", "updates = 1000"));
+        let child = started(&lab);
+        let other = lab.output(&run("1"));
+        assert_eq!(other.status.code(), Some(4));
+        let told = text(&other.stderr);
+        assert_eq!(told.matches("another process is training it (run").count(), 2, "{told}");
+        assert!(children(child.id()).iter().any(|worker| told.contains(&format!("process {worker} on"))), "{told}");
+        assert_eq!(lab.run(&["runs", "list"]).matches("running").count(), 2);
+        kill("-INT", &format!("-{}", child.id()));
+        assert_eq!(end(child).status.code(), Some(4));
     }
 }

@@ -98,7 +98,7 @@ impl Lab {
         errors.replace(self.folder.path().to_str().unwrap(), "[lab]")
     }
 
-    /// Every file of the materialised sets; locks are not part of a set.
+    /// Every file of the materialized sets; locks are not part of a set.
     pub fn sets(&self) -> Vec<(String, Vec<u8>)> {
         let is_lock = |name: &str| Path::new(name).extension().is_some_and(|ending| ending == "lock");
         self.tree("runs/sets").into_iter().filter(|(name, _)| !is_lock(name)).collect()

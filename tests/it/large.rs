@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use augtrial::data::audit::Duplicates;
-use augtrial::data::manifest::{ImageRecord, Manifest};
-use augtrial::digest::Digest;
-use augtrial::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
-use augtrial::plan::{Plan, Trial};
-use augtrial::registry::{Done, Header, Provenance, RECORD_FORMAT, RunId, RunState, SetDigests};
+use augtrial_base::digest::Digest;
+use augtrial_base::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
+use augtrial_data::audit::Duplicates;
+use augtrial_data::manifest::{ImageRecord, Manifest};
+use augtrial_plan::{Plan, Trial};
+use augtrial_registry::{Done, Header, Provenance, RunId, RunState, SetDigests};
 use serde_json::json;
 
 /// Shape of the registry: one study of `arms x seeds` finished runs.
@@ -95,7 +95,8 @@ fn write_run(runs_dir: &Path, plan: &Plan, trial: Trial<'_>, shape: Shape) {
     fs::create_dir_all(&folder).unwrap();
     let set = Digest::of_bytes(b"set");
     let header = Header {
-        format: RECORD_FORMAT,
+        // Of the first edition, whose records are not sealed.
+        format: 1,
         run,
         study: plan.study.name.clone(),
         arm: trial.arm.name.clone(),

@@ -1,28 +1,34 @@
 //! Everything that crosses modules, as one binary.
+#![allow(clippy::print_stdout, reason = "long tests say what they tried")]
 
 mod browser;
-#[cfg(feature = "torch")]
 mod compare;
-#[cfg(feature = "torch")]
-mod diffusion;
-#[cfg(feature = "torch")]
-mod diffusion_speed;
-#[cfg(feature = "torch")]
-mod editor_small;
+mod design;
+mod doses;
+
 mod edits;
 mod experiments;
-#[cfg(feature = "torch")]
+mod faults;
 mod interruption;
-#[cfg(feature = "torch")]
 mod jobs;
+mod kernels;
 mod lab;
 mod large;
+mod looks;
 mod misuse;
-#[cfg(feature = "torch")]
+mod networks;
+mod places;
+mod quality;
+mod quickstart;
+mod record;
+mod redraw;
 mod replay;
 mod report;
-mod stats;
-#[cfg(feature = "torch")]
+mod screens;
+mod show;
+mod slurm;
+mod soak;
+
 mod study;
-#[cfg(feature = "torch")]
 mod transfer;
+mod tuning;

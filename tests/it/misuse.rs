@@ -6,7 +6,7 @@ use crate::lab::{Lab, TINY};
 const WRONG: [(&str, &str, &[&str]); 12] = [
     ("name = \"tiny\"", "name = tiny", &["experiment.toml:3:8", "name = tiny"]),
     ("seeds = [1, 2]", "sedes = [1, 2]", &["unknown key `sedes`", "did you mean `seeds`?", "`study` needs `seeds`"]),
-    ("seeds = [1, 2]", "seeds = [1, 1]", &["has a seed twice"]),
+    ("seeds = [1, 2]", "seeds = [1, 1]", &["lists a seed twice"]),
     ("seeds = [1, 2]", "seeds = \"all\"", &["`seeds` must be an array, not a string"]),
     ("batch_size = 16", "batch_size = 0", &["`batch_size` must lie between 2 and", "^"]),
     ("budget = { updates = 6 }", "budget = { steps = 6 }", &["unknown key `steps` in `budget`", "expected one of"]),
@@ -49,6 +49,8 @@ fn all_errors_of_a_file_come_at_once() {
 fn a_file_that_is_not_there_is_named() {
     let errors = Lab::new(TINY).fail(2, &["check", "nothing.toml"]);
     assert!(errors.contains("cannot read the experiment file nothing.toml"), "{errors}");
+    let near = Lab::new(TINY).fail(2, &["plan", "experimnt"]);
+    assert!(near.contains("did you mean `experiment.toml`?"), "{near}");
 }
 
 fn on_folder(lab: &Lab, classes: Option<&str>) -> String {
@@ -115,6 +117,106 @@ fn queries_cannot_change_the_registry() {
 fn init_writes_a_file_that_checks_and_never_overwrites_one() {
     let lab = Lab::new(TINY);
     lab.run(&["init", "new.toml"]);
-    assert!(lab.run(&["check", "new.toml"]).contains("ok, 3 arms x 3 seeds"));
-    lab.fail(1, &["init", "new.toml"]);
+    assert!(lab.run(&["check", "new.toml"]).contains(" arms x 7 seeds"));
+    let taken = lab.fail(2, &["init", "new.toml"]);
+    assert!(taken.contains("new.toml already exists") && taken.contains("--force"), "{taken}");
+    lab.run(&["init", "new.toml", "--force"]);
+}
+
+#[test]
+fn looking_where_there_are_no_runs_creates_nothing() {
+    let lab = Lab::new(TINY);
+    for arguments in [
+        &["check", "experiment.toml"][..],
+        &["runs", "list"],
+        &["runs", "query", "select count(*) from runs"],
+        &["doctor"],
+    ] {
+        lab.run(arguments);
+        assert!(!lab.path("runs").exists(), "{arguments:?}");
+    }
+    lab.fail(5, &["compare"]);
+    assert!(!lab.path("runs").exists());
+    lab.run(&["plan", "experiment.toml"]);
+    assert!(!lab.path("runs/trials").exists() && !lab.path("runs/registry.sqlite").exists());
+}
+
+#[test]
+fn names_and_queries_that_mean_nothing_are_told_so() {
+    let lab = Lab::new(TINY);
+    lab.run(&["run", "experiment.toml", "-q", "--seeds", "1", "--arm", "control"]);
+    let typo = lab.fail(2, &["runs", "list", "--study", "tinny"]);
+    assert!(typo.contains("nearest: tiny"), "{typo}");
+    let empty = lab.fail(2, &["runs", "query", ""]);
+    assert!(empty.contains("select arm, seed, test_top1 from runs"), "{empty}");
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n";
+    assert!(lab.fail(5, &["runs", "query", endless]).contains("more than 100000 rows"));
+    let long = endless.replace("select i from n", "select sum(i) from n");
+    assert!(lab.fail(5, &["runs", "query", &long, "--secs", "1"]).contains("longer than 1 second"));
+    lab.write("runs/registry.sqlite", b"SQLite format 3\0 cut short");
+    assert!(lab.fail(5, &["runs", "list"]).contains("augtrial runs reindex"));
+    lab.run(&["runs", "reindex"]);
+    assert!(lab.run(&["runs", "list", "--study", "tiny"]).contains("finished"));
+    let named = lab.write_named_latest();
+    assert!(named.contains("a study cannot be called `latest`"), "{named}");
+}
+
+impl Lab {
+    fn write_named_latest(&self) -> String {
+        self.write("latest.toml", TINY.replace("name = \"tiny\"", "name = \"latest\""));
+        self.fail(2, &["check", "latest.toml"])
+    }
+}
+
+#[test]
+fn numbers_beyond_all_bounds_and_nesting_without_end_are_refused() {
+    let lab = Lab::new(TINY);
+    for seeds in ["+18446744073709551615", "+99999999999", "+1000000", "1-99999999999"] {
+        let errors = lab.fail(2, &["plan", "experiment.toml", "--seeds", seeds]);
+        assert!(errors.contains("a study may have 10000 seeds at most"), "{seeds}: {errors}");
+    }
+    let deep = format!("classifier.x={}", "[".repeat(60_000));
+    assert!(lab.fail(2, &["check", "experiment.toml", "--set", &deep]).contains("nested values at most"));
+    let deep = format!("{}x=1", "a.".repeat(30_000));
+    assert!(lab.fail(2, &["check", "experiment.toml", "--set", &deep]).contains("keys of 16 parts"));
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::ffi::OsStr;
+    use std::fs::OpenOptions;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read_as_experiments() {
+        let lab = Lab::new(TINY);
+        assert!(Command::new("mkfifo").arg(lab.path("fifo.toml")).status().unwrap().success());
+        for file in ["/dev/zero", "fifo.toml", "."] {
+            assert!(lab.fail(2, &["check", file]).contains("is not a regular file"), "{file}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_no_text_are_an_error_and_no_panic() {
+        let lab = Lab::new(TINY);
+        let strange = OsStr::from_bytes(b"no\xfftext.toml");
+        let output = lab.command(&["plan"]).arg(strange).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", crate::lab::text(&output.stderr));
+        std::fs::copy(lab.path("experiment.toml"), lab.path("").join(strange)).unwrap();
+        let output = lab.command(&["plan", "-q"]).arg(strange).output().unwrap();
+        assert!(output.status.success(), "{}", crate::lab::text(&output.stderr));
+    }
+
+    #[test]
+    fn a_full_standard_error_changes_no_result() {
+        let lab = Lab::new(TINY);
+        let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = lab.command(&["check", "nothing.toml"]).stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "the exit code is that of the error");
+        let run = ["run", "experiment.toml", "--seeds", "1", "--arm", "control"];
+        assert!(lab.command(&run).stderr(full()).output().unwrap().status.success());
+    }
 }

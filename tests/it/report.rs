@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use augtrial::compare::{ArmResults, Conduct, Excluded, RunResult, StudyResults};
-use augtrial::data::manifest::{ImageRecord, LeftOut, Manifest};
-use augtrial::digest::Digest;
-use augtrial::events::{EpochMetrics, Prediction, Split, TestResult};
-use augtrial::plan::Plan;
-use augtrial::plan::dataset::Protocol;
-use augtrial::plan::file::Contrast;
-use augtrial::report::{
-    ArmRecord, ExampleRecord, FORMATS, Fact, Figures, Html, Markdown, PartRecord, Picture, ReportFormat as _,
-    RunRecord, StudyRecord, StudyView, Tables, write_report,
+use augtrial_base::digest::Digest;
+use augtrial_base::events::{EpochMetrics, Prediction, Split, TestResult};
+use augtrial_compare::{ArmResults, Conduct, Excluded, RunResult, StudyResults, TestImage};
+use augtrial_data::manifest::{ImageRecord, LeftOut, Manifest};
+use augtrial_plan::Plan;
+use augtrial_plan::dataset::Protocol;
+use augtrial_plan::file::Contrast;
+use augtrial_report::{
+    ArmRecord, BannerFact, Drawings, ExampleRecord, FORMATS, Fact, Figures, Html, Markdown, PartRecord, Picture,
+    ReportFormat as _, ReportedRun, StudyRecord, StudyView, Tables, write_report,
 };
 
 const CLASSES: [&str; 6] = ["cardboard", "glass", "metal", "paper", "plastic", "trash"];
@@ -111,10 +111,10 @@ fn predictions(arm: u64, seed: u64, top1: f64) -> Vec<Prediction> {
         .collect()
 }
 
-fn run(arm: u64, name: &str, seed: u64, top1: f64) -> RunRecord {
+fn run(arm: u64, name: &str, seed: u64, top1: f64) -> ReportedRun {
     let predictions = predictions(arm, seed, top1 + 0.015 * (noise(&[seed]) - 0.5));
     let right = predictions.iter().filter(|p| p.label == p.predicted).count() as f64;
-    RunRecord {
+    ReportedRun {
         seed,
         run: format!("{name}-{seed}-1"),
         metrics: metrics(arm, seed, top1),
@@ -186,9 +186,12 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
                     value: run.test.top1,
                     run: run.run.clone(),
                     correct: run.predictions.iter().map(|p| p.label == p.predicted).collect(),
+                    answers: Vec::new(),
                 })
                 .collect(),
             excluded: Vec::new(),
+            planned_images: record.planned,
+            missing_images: record.missing.len() as u64,
         })
         .collect();
     let fact = |label: &str, value: &str| Fact { label: label.to_owned(), value: value.to_owned() };
@@ -199,16 +202,22 @@ fn record(arms: &[Arm], seeds: u64) -> StudyRecord {
             PartRecord { split: Split::Train, counts: vec![282, 351, 287, 416, 337, 96] },
             PartRecord { split: Split::Validation, counts: vec![52, 65, 53, 77, 63, 17] },
         ],
+        unused: 0,
         duplicates: 3,
         contradicting: Vec::new(),
         withheld: Vec::new(),
         arms: arm_records,
+        audit: None,
+        quality: None,
         results: StudyResults {
             study: plan.study.clone(),
             contrasts: plan.contrasts.clone(),
             arms: results,
             conduct: Conduct::default(),
+            images: (0..431).map(|image| TestImage { label: image % 6, cluster: image }).collect(),
         },
+        evaluations: Vec::new(),
+        tuning: None,
         provenance: vec![fact("Commit", "0123abcd"), fact("Finished", "2026-01-31T12:00:00.000Z")],
         plan,
     }
@@ -225,17 +234,24 @@ fn troubled() -> StudyRecord {
         &[
             Arm("control", 0.742),
             Arm("control-repeated-three-times-as-often", 0.744),
-            Arm("horizontal-flip-and-colour-jitter-offline", 0.762),
+            Arm("horizontal-flip-and-color-jitter-offline", 0.762),
             Arm("instruct-pix2pix-class-preserving-edits", 0.79),
         ],
         7,
     );
     record.manifest.synthetic = true;
     record.plan.study.protocol = Protocol::AsPublished;
+    record.results.study.protocol = Protocol::AsPublished;
     let lost = &mut record.results.arms[3];
     lost.runs.remove(2);
     lost.excluded.push(Excluded { seed: 3, reason: "loss became NaN".to_owned() });
-    record.results.arms[0].runs.push(RunResult { seed: 99, value: 0.9, run: "later".to_owned(), correct: vec![] });
+    record.results.arms[0].runs.push(RunResult {
+        seed: 99,
+        value: 0.9,
+        run: "later".to_owned(),
+        correct: vec![],
+        answers: vec![],
+    });
     record
 }
 
@@ -257,9 +273,13 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+fn drawn(view: &StudyView) -> Drawings {
+    Drawings::draw(view, &|| false)
+}
+
 fn page(record: &StudyRecord) -> String {
     let view = StudyView::new(record);
-    let files = Markdown.files(&view).unwrap();
+    let files = Markdown.files(&view, &Drawings::named(&view)).unwrap();
     let page = files.into_iter().find(|file| file.path == "report.md").unwrap();
     String::from_utf8(page.bytes).unwrap()
 }
@@ -290,7 +310,7 @@ fn a_study_without_any_run_still_has_a_report() {
     record.arms.clear();
     record.results.arms.iter_mut().for_each(|arm| arm.runs.clear());
     let folder = tempfile::tempdir().unwrap();
-    write_report(&StudyView::new(&record), &folder.path().join("r")).unwrap();
+    write_report(&StudyView::new(&record), &folder.path().join("r"), &|| false).unwrap();
     let page = fs::read_to_string(folder.path().join("r/report.md")).unwrap();
     assert!(page.contains("15 of 15 planned trials have no result") && !page.contains("NaN"), "{page}");
 }
@@ -300,8 +320,8 @@ fn the_same_view_gives_the_same_bytes_and_replaces_the_old_report() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     let view = StudyView::new(&thesis_like());
-    write_report(&view, &one).unwrap();
-    write_report(&view, &two).unwrap();
+    write_report(&view, &one, &|| false).unwrap();
+    write_report(&view, &two, &|| false).unwrap();
     let first = contents(&one);
     assert_eq!(first, contents(&two));
     for path in
@@ -310,7 +330,7 @@ fn the_same_view_gives_the_same_bytes_and_replaces_the_old_report() {
         assert!(first.contains_key(path), "{path} is missing");
     }
     fs::write(one.join("stale.txt"), "from an older version").unwrap();
-    write_report(&view, &one).unwrap();
+    write_report(&view, &one, &|| false).unwrap();
     assert_eq!(first, contents(&one));
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 2, "no temporary folder stays behind");
@@ -320,7 +340,7 @@ fn the_same_view_gives_the_same_bytes_and_replaces_the_old_report() {
 fn a_folder_that_is_no_report_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.docx"), "precious").unwrap();
-    let error = write_report(&StudyView::new(&thesis_like()), folder.path()).unwrap_err();
+    let error = write_report(&StudyView::new(&thesis_like()), folder.path(), &|| false).unwrap_err();
     assert!(error.to_string().contains("is not a report"), "{error}");
     assert_eq!(contents(folder.path()).len(), 1);
 }
@@ -329,8 +349,9 @@ fn a_folder_that_is_no_report_is_left_alone() {
 fn every_figure_of_the_page_exists_and_every_link_is_relative() {
     let view = StudyView::new(&troubled());
     let mut files: Vec<String> = Vec::new();
+    let drawings = Drawings::named(&view);
     for format in FORMATS {
-        files.extend(format.files(&view).unwrap().into_iter().map(|file| file.path));
+        files.extend(format.files(&view, &drawings).unwrap().into_iter().map(|file| file.path));
     }
     let page = page(&troubled());
     let links: Vec<&str> = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
@@ -342,7 +363,8 @@ fn every_figure_of_the_page_exists_and_every_link_is_relative() {
 
 #[test]
 fn figures_are_large_and_their_svg_holds_the_words() {
-    let files = Figures.files(&StudyView::new(&thesis_like())).unwrap();
+    let view = StudyView::new(&thesis_like());
+    let files = Figures.files(&view, &drawn(&view)).unwrap();
     let png = files.iter().find(|file| file.path == "figures/accuracy-by-epoch.png").unwrap();
     let image = image::load_from_memory(&png.bytes).unwrap().to_rgb8();
     assert_eq!(image.width(), 1600);
@@ -357,14 +379,13 @@ fn figures_are_large_and_their_svg_holds_the_words() {
 #[test]
 fn tables_read_back_to_the_values_of_the_view() {
     let view = StudyView::new(&thesis_like());
-    let files = Tables.files(&view).unwrap();
+    let files = Tables.files(&view, &Drawings::none()).unwrap();
     let csv = |name: &str| files.iter().find(|file| file.path == format!("tables/{name}.csv")).unwrap().bytes.clone();
     let bytes = csv("contrasts");
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let column = reader.headers().unwrap().iter().position(|header| header == "difference").unwrap();
     let differences: Vec<f64> = reader.records().map(|row| row.unwrap()[column].parse().unwrap()).collect();
-    let expected: Vec<f64> =
-        view.comparison.contrasts.iter().map(|c| c.effect.as_ref().unwrap().difference.point).collect();
+    let expected: Vec<f64> = view.comparison.contrasts.iter().map(|c| c.judged().unwrap().effect.difference).collect();
     assert_eq!(differences, expected);
     let bytes = csv("data");
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
@@ -425,7 +446,7 @@ fn the_gallery_shows_source_request_and_result_and_says_what_is_missing() {
     let (html, view) = (html(&record), StudyView::new(&record));
     assert_eq!(view.gallery.len(), 2, "one row per source, whatever the number of arms");
     assert!(html.contains("the edit equals its source") && html.contains("mean change 17.2 levels"));
-    let files = Markdown.files(&view).unwrap();
+    let files = Markdown.files(&view, &Drawings::named(&view)).unwrap();
     let page = String::from_utf8(files.iter().find(|file| file.path == "report.md").unwrap().bytes.clone()).unwrap();
     assert!(page.contains("**missing:** the edit equals its source"), "{page}");
     let pictures: Vec<&str> = page.split("](gallery/").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
@@ -442,7 +463,16 @@ pub fn sample_page() -> String {
 
 /// The page of a study.
 fn html(record: &StudyRecord) -> String {
-    String::from_utf8(Html.files(&StudyView::new(record)).unwrap().remove(0).bytes).unwrap()
+    String::from_utf8(
+        {
+            let view = StudyView::new(record);
+            Html.files(&view, &drawn(&view))
+        }
+        .unwrap()
+        .remove(0)
+        .bytes,
+    )
+    .unwrap()
 }
 
 /// The text without what stands between two marks.
@@ -476,4 +506,135 @@ fn assert_balanced(page: &str) {
         }
     }
     assert!(open.is_empty(), "{open:?}");
+}
+
+/// The clean study with so many classes that a matrix of all of them would be hundreds of megapixels.
+fn many_classes(classes: u32) -> StudyRecord {
+    let mut record = thesis_like();
+    record.manifest.classes = (0..classes).map(|class| format!("class-{class:04}")).collect();
+    record.plan.ingest.declared.clear();
+    for part in &mut record.parts {
+        part.counts = vec![1; classes as usize];
+    }
+    for arm in &mut record.arms {
+        arm.counts = vec![1; classes as usize];
+        for prediction in arm.runs.iter_mut().flat_map(|run| &mut run.predictions) {
+            // Every sixth class has the images; of them, two are taken for each other.
+            prediction.label *= classes / 6;
+            prediction.predicted *= classes / 6;
+        }
+    }
+    record
+}
+
+#[test]
+fn figures_of_hundreds_of_classes_are_bounded_and_show_the_most_confused() {
+    for classes in [240, 600] {
+        assert!(page(&many_classes(classes)).contains(&format!("the 24 most confused of {classes} classes")));
+    }
+    let view = StudyView::new(&many_classes(1000));
+    let drawings = drawn(&view);
+    assert_eq!(drawings.missing().collect::<Vec<_>>(), []);
+    let files = Figures.files(&view, &drawings).unwrap();
+    let of = |name: &str| &files.iter().find(|file| file.path == name).unwrap().bytes;
+    for name in ["figures/confusion-ip2p.png", "figures/recall.png"] {
+        let figure = image::load_from_memory(of(name)).unwrap();
+        assert!(figure.width() < 5000 && figure.height() < 9000, "{name}: {}x{}", figure.width(), figure.height());
+    }
+    let svg = String::from_utf8(of("figures/confusion-ip2p.svg").clone()).unwrap();
+    assert!(svg.contains("class-0166"), "the classes with images are the confused ones");
+}
+
+#[test]
+fn text_of_any_length_and_kind_neither_stops_the_report_nor_steers_its_reader() {
+    let mut record = thesis_like();
+    let hostile =
+        format!("=1\u{1b}[31m\u{202e}</svg><script>alert(1)</script>\\input{{y}}\u{7} 玻璃 👩 {}", "x".repeat(100_000));
+    record.manifest.classes[1].clone_from(&hostile);
+    record.manifest.quarantined[0].reason.clone_from(&hostile);
+    record.arms[1].missing[0].reason.clone_from(&hostile);
+    record.results.arms[1].runs.remove(0);
+    record.results.arms[1].excluded.push(Excluded { seed: 1, reason: hostile.clone() });
+    record.plan.study.title = Some(hostile.clone());
+    record.plan.study.question = Some(format!("# {hostile}"));
+    let mut view = StudyView::new(&record);
+    view.banner.push(BannerFact::GivenResults { file: "</p><script>alert(1)</script>.csv".to_owned() });
+    let drawings = drawn(&view);
+    assert_eq!(drawings.missing().count(), 0);
+    for format in FORMATS {
+        for file in format.files(&view, &drawings).unwrap() {
+            if [".png", ".pdf", ".parquet"].iter().any(|ending| file.path.ends_with(ending)) {
+                continue;
+            }
+            let text = String::from_utf8(file.bytes).unwrap();
+            let steers = |c: char| (c.is_control() && c != '\n' && c != '\r') || ('\u{202a}'..='\u{202e}').contains(&c);
+            assert!(!text.contains(steers), "{}", file.path);
+            let (_, ending) = file.path.rsplit_once('.').unwrap();
+            assert!(!["md", "html", "svg"].contains(&ending) || !text.contains("<script>alert"), "{}", file.path);
+            assert!(!text.contains(&"x".repeat(1000)), "{} holds the whole text", file.path);
+            assert!(ending != "tex" || !text.contains("\\input"), "{} runs a command", file.path);
+            let formula =
+                ending == "csv" && text.split([',', '\n']).any(|cell| cell.trim_start_matches('"').starts_with("=1"));
+            assert!(!formula, "{} holds a formula", file.path);
+        }
+    }
+}
+
+#[test]
+fn the_answer_is_written_first_and_figures_that_were_not_drawn_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("r");
+    let view = StudyView::new(&thesis_like());
+    // Asked to stop at once: when the first figure would be drawn, the answer is on the disk already.
+    let seen = std::sync::atomic::AtomicBool::new(false);
+    let stop = || {
+        seen.store(report.join("report.html").exists(), std::sync::atomic::Ordering::Relaxed);
+        true
+    };
+    let missing = write_report(&view, &report, &stop).unwrap();
+    assert!(seen.into_inner(), "the answer comes first");
+    assert!(missing.contains(&"differences".to_owned()) && missing.len() > 8, "{missing:?}");
+    for name in ["report.md", "report.html"] {
+        let page = fs::read_to_string(report.join(name)).unwrap();
+        assert!(page.contains("Missing figure") && page.contains("asked to stop"), "{name}");
+        assert!(
+            page.replace('\\', "").contains(&view.answers[0].replace(" %", "\u{a0}%"))
+                || page.replace('\\', "").contains(&view.answers[0]),
+            "{name}"
+        );
+    }
+    assert!(!report.join("figures").exists());
+    assert_eq!(write_report(&view, &report, &|| false).unwrap(), Vec::<String>::new());
+    assert!(report.join("figures/differences.png").exists());
+}
+
+#[test]
+fn the_text_cites_what_is_listed_and_nothing_else() {
+    let mut describing = thesis_like();
+    describing.plan.contrasts.clear();
+    describing.results.contrasts.clear();
+    for record in [thesis_like(), troubled(), describing] {
+        let view = StudyView::new(&record);
+        let text = view.methods.join(" ");
+        for work in &view.references {
+            assert!(text.contains(&work.in_text()), "{} is listed and not cited", work.key);
+        }
+        // Whatever looks like a citation, a name and a year, is of a listed work.
+        for (at, _) in text.match_indices(['1', '2']) {
+            let year: String = text[at..].chars().take_while(char::is_ascii_digit).collect();
+            if year.len() == 4 && text[..at].ends_with(' ') {
+                assert!(view.references.iter().any(|work| work.year.to_string() == year), "{year} in {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_study_of_one_arm_describes_it() {
+    let mut record = record(&[Arm("control", 0.742)], 5);
+    record.plan.contrasts.clear();
+    record.results.contrasts.clear();
+    let page = page(&record);
+    assert!(page.contains("control: Top-1 accuracy ") && page.contains("no hypothesis is tested"), "{page}");
+    assert!(!page.contains("Student 1908") && page.contains("### Limits"), "{page}");
 }

@@ -17,27 +17,31 @@ pub fn recorded(lab: &Lab) -> String {
 fn a_study_runs_to_its_report_and_a_second_run_repeats_nothing() {
     let lab = Lab::new(TINY);
     let plan = lab.run(&["plan", "experiment.toml"]);
-    assert!(plan.contains("smallest reachable p") && plan.contains("not run before"), "{plan}");
+    assert!(plan.contains("smallest reachable p") && plan.contains("to run"), "{plan}");
 
     let first = lab.run(&["run", "experiment.toml", "-q"]);
-    assert!(first.contains("4 trials finished, 0 had finished before, 0 without a result"), "{first}");
+    assert!(first.contains("4 trials trained, 0 reused, 0 failed"), "{first}");
     let report = std::fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
     assert!(report.to_lowercase().contains("synthetic"), "the report says what the images are");
     for arm in ["control", "flipped"] {
         assert!(report.contains(arm), "{arm} is in the report");
     }
-    assert!(lab.tree("reports/tiny").iter().any(|(name, _)| name.starts_with("figures/")));
+    assert!(lab.tree("reports/tiny").iter().any(|(name, _)| name.contains("/figures/")));
 
+    parts_are_kept(&lab);
+    assert!(lab.run(&["runs", "verify"]).contains("ok: 4 runs"));
     let before = (recorded(&lab), lab.tree("reports/tiny"));
     let second = lab.run(&["run", "experiment.toml", "-q"]);
-    assert!(second.contains("0 trials finished, 4 had finished before, 0 without a result"), "{second}");
+    assert!(second.contains("0 trials trained, 4 reused, 0 failed"), "{second}");
     assert_eq!((recorded(&lab), lab.tree("reports/tiny")), before, "same record, same bytes of the report");
     lab.run(&["report", "tiny"]);
     assert_eq!(lab.tree("reports/tiny"), before.1, "the registry alone gives the same report");
 
     let plan = lab.run(&["plan", "experiment.toml"]);
-    assert!(plan.contains("made before") && plan.contains("has finished"), "{plan}");
-    assert!(plan.contains("from 4 past runs of this kind on this machine"), "{plan}");
+    assert!(plan.contains("made before") && plan.contains("4 trials  finished"), "{plan}");
+    assert!(plan.contains("training left: none"), "{plan}");
+    let more = lab.run(&["plan", "experiment.toml", "--seeds", "+1"]);
+    assert!(more.contains("from 4 past runs of this kind on this machine"), "{more}");
     let larger = lab.run(&["plan", "experiment.toml", "--set", "ingest.width_px=48"]);
     assert!(larger.contains("from 4 past runs on this machine, scaled by the input's area"), "{larger}");
     let otherwise = lab.run(&["plan", "experiment.toml", "--set", "classifier.precision=\"bf16\""]);
@@ -52,6 +56,25 @@ fn a_study_runs_to_its_report_and_a_second_run_repeats_nothing() {
     lab.run(&["export", "epochs", "epochs.parquet"]);
     lab.run(&["runs", "reindex"]);
     assert_eq!(recorded(&lab), before.0, "the index is rebuilt from the folders");
+}
+
+/// Every image of the data set stands in one part, and the test part is what the runs were tested on.
+fn parts_are_kept(lab: &Lab) {
+    let studies = lab.tree("runs/studies");
+    let (_, bytes) = studies.iter().find(|(name, _)| name.ends_with("parts.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    assert_eq!(reader.headers().unwrap(), vec!["part", "class", "path", "image", "derived"]);
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 72, "every image once");
+    let mut test: Vec<String> = rows.iter().filter(|row| &row[0] == "test").map(|row| row[3].to_owned()).collect();
+    let trials = lab.tree("runs/trials");
+    let (_, predictions) = trials.iter().find(|(name, _)| name.ends_with("predictions.jsonl")).unwrap();
+    let image =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["image"].as_str().unwrap().to_owned();
+    let mut tested: Vec<String> = std::str::from_utf8(predictions).unwrap().lines().map(image).collect();
+    test.sort();
+    tested.sort();
+    assert_eq!(test, tested);
 }
 
 #[test]
@@ -82,7 +105,7 @@ fn arms_seeds_and_values_can_be_chosen_and_are_recorded() {
         "classifier.budget={ epochs = 1 }",
     ];
     let done = lab.run(&arguments);
-    assert!(done.contains("1 trials finished"), "{done}");
+    assert!(done.contains("1 trial trained"), "{done}");
     let shown = lab.run(&["runs", "show", "latest"]);
     assert!(shown.contains("classifier.budget={ epochs = 1 }"), "{shown}");
     let unknown = lab.fail(2, &["run", "experiment.toml", "--arm", "controll"]);
@@ -95,6 +118,10 @@ fn as_published_is_marked_and_mixes_derived_images_into_the_test_part() {
     lab.run(&["run", "experiment.toml", "-q"]);
     let report = std::fs::read_to_string(lab.path("reports/tiny/report.md")).unwrap();
     assert!(report.to_lowercase().contains("as-published"), "the report says so");
+    let names: Vec<String> = lab.tree("runs/studies").into_iter().map(|(name, _)| name).collect();
+    for arm in ["control", "flipped"] {
+        assert!(names.iter().any(|name| name.ends_with(&format!("parts-{arm}.csv"))), "{names:?}");
+    }
     let derived = lab.run(&["runs", "query", "select count(*) as n from predictions where derived = 1"]);
     assert!(derived.chars().any(|c| ('1'..='9').contains(&c)), "{derived}");
 }

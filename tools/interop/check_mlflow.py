@@ -1,4 +1,4 @@
-"""A real MLflow server on the loopback takes what `augtrial export mlflow` sends. Run by `make test-mlflow`."""
+"""Checks `augtrial export mlflow` with a real MLflow server on the loopback. Run by `make test-mlflow`."""
 
 import contextlib
 import importlib.metadata
@@ -86,7 +86,7 @@ def check(study, uri):
     assert "0 runs created, 0 updated, 4 unchanged" in study.augtrial("export", "mlflow", "--uri", uri)
     assert snapshot(client, experiment) == first, "a second export changes nothing"
 
-    # As if an export had been broken off before its last call, and before any value.
+    # As if an export had stopped before its last call, and before it sent any value.
     (run_id, *_), (other_id, *_) = first[sorted(first)[0]], first[sorted(first)[1]]
     client.delete_tag(run_id, "augtrial.exported")
     client.delete_run(other_id)

@@ -1,4 +1,4 @@
-"""TensorBoard's own readers read what `augtrial export tensorboard` writes. Run by `make test-tensorboard`."""
+"""Reads what `augtrial export tensorboard` writes with TensorBoard's own readers. Run by `make test-tensorboard`."""
 
 import importlib.metadata
 import pathlib
@@ -16,7 +16,7 @@ from study import ROOT, Study
 
 
 def single(value):
-    """As a 32-bit float, the precision of the format."""
+    """The value as a 32-bit float, the precision of the format."""
     return struct.unpack("f", struct.pack("f", value))[0]
 
 
@@ -70,8 +70,8 @@ def check_hparams(out, runs):
 
 
 def check_golden_file():
-    """The committed file, whose bytes the Rust tests pin, is one that TensorBoard reads."""
-    folder = ROOT / "tests/fixtures/tensorboard"
+    """TensorBoard reads the committed file whose bytes the Rust tests pin."""
+    folder = ROOT / "crates/export/fixtures/tensorboard"
     reader = EventAccumulator(str(folder / "plain-1.tfevents"))
     reader.Reload()
     assert [(p.step, p.value) for p in reader.Scalars("loss_nats/validation")] == [

@@ -1,4 +1,4 @@
-"""A small finished study to export, and the program run on it."""
+"""Makes a small finished study to export, and runs the program on it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A small classifier of edits: which kind of edit leads from one picture to another? It never sees the editor's pictures."""
+"""A small classifier that names the kind of edit between two pictures. It is never trained on the editor's own pictures."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def train(sets: list[Samples], steps: int = 1500, seed: int = 11) -> Classifier:
 
 
 def trained(sets: list[Samples], path: Path | None) -> Classifier:
-    """Reads the classifier from the file `path`, or trains it and keeps it there."""
+    """Reads the classifier from the file `path`, or trains it and saves it there."""
     if path is not None and path.exists():
         classifier = Classifier()
         classifier.load_state_dict(torch.load(path))

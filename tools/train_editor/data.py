@@ -1,4 +1,5 @@
-"""Pairs of before and after: renders made by `examples/render_pairs.rs`, and photographs with computed edits."""
+"""Pairs of pictures before and after an edit: renders made by `crates/synth/examples/render_pairs.rs`, and photographs with
+computed edits."""
 
 import json
 from collections.abc import Iterable
@@ -21,9 +22,9 @@ IDENTITY_SHARE = 0.08
 """Samples without an instruction whose target is the source."""
 COMPUTED_SHARE = 0.36
 PHOTO_SHARE = 0.6
-"""Of the computed edits, and of the identities; the others are made on renders."""
+"""Share of photographs among computed edits and identities; the others are made on renders."""
 UNKNOWN_WORD = 0.03
-"""Words that are hidden in training, so that an unknown one says little."""
+"""Share of words that are hidden in training, so that an unknown word has little effect."""
 
 
 def build_tokenizer() -> Tokenizer:
@@ -99,7 +100,7 @@ def to_tensor(pictures: np.ndarray) -> Tensor:
 
 
 class Samples:
-    """Training samples of one size. A batch follows from the seed and its number alone, so that training can resume."""
+    """Training samples of one size. A batch depends only on the seed and its number, so that training can resume."""
 
     def __init__(self, renders: list[Renders], photos: np.ndarray | None, tokenizer: Tokenizer, length: int):
         self.renders, self.photos, self.tokenizer, self.length = renders, photos, tokenizer, length
@@ -151,7 +152,7 @@ class Samples:
         return pair[0], pair[1], mask, render.edits[scene][place]
 
     def any_picture(self, rng: np.random.Generator) -> tuple[Tensor, Tensor | None]:
-        """A photograph, or a render, as it is or edited."""
+        """A photograph or a render, unchanged or edited."""
         if self.photos is not None and rng.random() < PHOTO_SHARE:
             picture = to_tensor(self.photos[rng.integers(len(self.photos))])
             for axis in (1, 2):

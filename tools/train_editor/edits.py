@@ -1,7 +1,7 @@
-"""What the editor is taught: kinds of edits, their wordings, and the edits that are computed from pixels.
+"""What the editor learns: kinds of edits, their wordings, and the edits that are computed from pixels.
 
-A kind is `rendered` if `examples/render_pairs.rs` makes exact pairs of it, `computed` if a function here makes the target
-from the source, or both: then renders use the pairs and photographs the function.
+A kind is `rendered` if `crates/synth/examples/render_pairs.rs` makes exact pairs of it, and `computed` if a function here makes the
+target from the source. If it is both, renders use the pairs and photographs use the function.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
-"""Measures a bundle on pictures and wordings that its training never saw, and writes the card's numbers and grids.
+"""Measures a bundle on pictures and wordings that were not used in training, and writes the card's numbers and grids.
 
     python evaluate.py BUNDLE --held-out FOLDER... --renders FOLDER... [--trashnet FOLDER] [--parity FOLDER]
 
-BUNDLE gets `measurements.json`, `grids/*.png` and, between the marks in `CARD.md`, the table. `--renders` are the pairs of
-training, for the classifier of edits. `--parity` writes pictures edited here for the test that `augtrial` edits them alike.
+Writes `measurements.json`, `grids/*.png` and the table between the marks in `CARD.md` into BUNDLE. `--renders` are the pairs of
+training, for the classifier of edits. `--parity` writes pictures edited here, for the test that `augtrial` gives the same edits.
 Distances are mean absolute differences in 8-bit levels.
 """
 
@@ -29,10 +29,10 @@ from sampler import Editor
 STEPS = 4
 TEXT_GUIDANCE, IMAGE_GUIDANCE = 1.0, 1.0
 FOLLOWED_FROM = 0.4
-"""An instruction is followed if it takes away this share of the distance to the target."""
+"""An instruction is followed if the edit reduces the distance to the target by this share."""
 ADVERTISED_FROM = 0.2
 REFUSED_BY_EYE = {"sketch"}
-"""Kinds whose grids a person found wrong, whatever the numbers: white paper without lines is near to a sketch."""
+"""Kinds whose grids a person found wrong despite their numbers: white paper without lines is close to a sketch."""
 BATCH = 32
 MARKS = ("<!-- measured: begin -->", "<!-- measured: end -->")
 
@@ -66,7 +66,7 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def edit(editor: Editor, pictures: Tensor, wordings: tuple[str, ...], **settings: float) -> Tensor:
-    """Edits each picture with one of the wordings, in turn; the noise of a picture is named by its number."""
+    """Edits each picture with one of the wordings, in turn; a picture's number decides its noise."""
     settings = {"steps": STEPS, "text_guidance": TEXT_GUIDANCE, "image_guidance": IMAGE_GUIDANCE} | settings
     parts = []
     for first in range(0, len(pictures), BATCH):
@@ -96,7 +96,7 @@ def mean_of(rows: dict[str, dict], key: str) -> float:
 
 
 def trade_off(editor: Editor, judge: Classifier, renders: Renders, scenes: int) -> list[dict]:
-    """What guidance and steps do, over all kinds: the paper's curve, with exact targets in place of CLIP."""
+    """The effect of guidance and steps over all kinds: the paper's curve, with exact targets in place of CLIP."""
     settings = [(STEPS, text, 1.0) for text in (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)]
     settings += [(STEPS, text, image) for image in (1.2, 1.5) for text in (1.5, 3.0)]
     settings += [(steps, 1.0, 1.0) for steps in (1, 2, 8)]
@@ -129,7 +129,7 @@ def without_instruction(editor: Editor, pictures: Tensor) -> dict:
 
 
 def seconds_per_edit(editor: Editor, sizes: list[tuple[int, int]]) -> dict[str, float]:
-    """The shortest of a few runs: what a quiet machine takes, as far as this one was quiet."""
+    """The shortest of a few runs, as an estimate for an idle machine."""
     found = {}
     for width, height in sizes:
         pictures = torch.rand(12, 3, height, width)
@@ -146,7 +146,7 @@ GRIDS = {"object": ("material", "colour"), "scene": ("background", "light"), "pi
 
 
 def write_grids(editor: Editor, renders: Renders, photos: np.ndarray | None, folder: Path, scenes: int = 3) -> None:
-    """Held-out scenes, two rows each: the source and what the editor makes of it; below it the exact targets."""
+    """Held-out scenes with two rows each: above, the source and its edits; below, the exact targets."""
     folder.mkdir(exist_ok=True)
     for name, groups in GRIDS.items():
         kinds = [kind for kind, about in KINDS.items() if about.group in groups]
@@ -168,7 +168,7 @@ def write_grids(editor: Editor, renders: Renders, photos: np.ndarray | None, fol
 
 
 def write_parity(editor: Editor, renders: Renders, folder: Path) -> None:
-    """A few edits as this sampler makes them, for `tests/it/editor_small.rs`."""
+    """Writes a few edits by this sampler, for `crates/torch/tests/it/editor_small.rs`."""
     folder.mkdir(parents=True, exist_ok=True)
     cases = [("iron", 1.0, 1.0), ("night", 1.5, 1.2), ("black_background", 3.0, 1.5)]
     facts = []
@@ -185,7 +185,7 @@ def write_parity(editor: Editor, renders: Renders, folder: Path) -> None:
 
 
 def table(measured: dict) -> list[str]:
-    """The card's table: kinds by group, with what each measurement says."""
+    """The card's table: kinds by group, with their measurements and verdicts."""
     lines = [
         "| kind | for example | renders 64x48 | recognised | renders 96x72 | photographs | verdict |",
         "|---|---|---|---|---|---|---|",
@@ -202,7 +202,7 @@ def table(measured: dict) -> list[str]:
 
 
 def summary(measured: dict) -> list[str]:
-    """What the numbers say together, and the trade-off of guidance and steps."""
+    """A summary of the numbers, and the effect of guidance and steps."""
     facts, pictures = measured["summary"], measured["pictures"]
     counts = ", ".join(f"{count} {name}" for name, count in pictures.items())
     empty = ", ".join(f"{row['mean_levels']} ({name})" for name, row in measured["without_instruction"].items())

@@ -2,8 +2,8 @@
 
     python export.py CHECKPOINT OUT
 
-The contract of the modules is that of `tools/export_ip2p.py`; the manifest comes last, so that a folder without one is no
-bundle. The same checkpoint gives the same bytes.
+The contract of the modules is that of `tools/export_ip2p.py`; the manifest is written last, so that a folder without
+one is not a bundle. The same checkpoint gives the same bytes.
 """
 
 import argparse
@@ -34,9 +34,9 @@ from model import (
 
 LICENSE = "MIT OR Apache-2.0"
 LARGEST_PX = (96, 72)
-"""The largest pictures of training; a larger one is edited at a size within."""
+"""The largest size used in training; a larger picture is reduced to fit it."""
 TRACE_ROWS, TRACE_HEIGHT_PX, TRACE_WIDTH_PX = 3, 48, 64
-"""Sides and rows of the example inputs; traced modules serve any."""
+"""Sides and rows of the example inputs; traced modules accept others."""
 
 
 def load(checkpoint: Path) -> tuple[TextEncoder, UNet, dict]:
@@ -57,7 +57,7 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
 
 
 def strip_debug(source: Path, target: Path) -> None:
-    """Drops source locations: they hold this machine's paths and make equal exports differ."""
+    """Removes source locations: they hold this machine's paths and make equal exports differ."""
     reader = torch._C.PyTorchFileReader(str(source))
     writer = torch._C.PyTorchFileWriter(str(target))
     for name in sorted(reader.get_all_records()):

@@ -1,8 +1,8 @@
 """The networks of the small editor, and its noise schedule.
 
 The formulation is that of Brooks, Holynski, Efros (2023): a U-Net sees noisy latents beside the source's latents and attends
-to the instruction. What differs is how it says its answer. It predicts the clean picture, as a change of the source: one
-affine map of colours for the object and one for what surrounds it, blended by a mask, plus a gain and a bias for every
+to the instruction. Its output differs: it predicts the clean picture as a change of the source, by one
+affine map of colors for the object and one for its surroundings, blended by a mask, plus a gain and a bias for every
 value. `NoisePredictor` turns that into the noise that samplers expect.
 """
 
@@ -18,8 +18,8 @@ PATCH_PX = 2
 """Side of the pixel blocks that become the channels of the latents."""
 CHANNELS = 3 * PATCH_PX**2
 LATENT_SCALE = 0.25
-"""Diffusion works on latents times this. An edit follows from the source and the instruction, so that noisy latents teach
-little; larger ones would show the target at nearly every noise level, and the instruction would hardly be learnt."""
+"""Latents are multiplied by this before diffusion. With a larger scale the target would show through the noise at nearly every
+noise level, and the network would hardly learn to use the instruction."""
 SIDE_MULTIPLE_PX = 4 * PATCH_PX
 """The U-Net halves the latents twice."""
 
@@ -199,7 +199,7 @@ class UNet(nn.Module):
 
 
 def blend(image: Tensor, object_share: Tensor, colors: Tensor) -> Tensor:
-    """The change that two affine maps of the three colours make, the first on the object and the second around it."""
+    """The change made by two affine maps of the three colors, the first on the object and the second around it."""
     maps = colors.view(-1, 2, 3, 4)
     pixels = image.unflatten(1, (3, PATCH_PX**2))
     mapped = torch.einsum("bkij,bjshw->bkishw", maps[..., :3], pixels) + maps[..., 3, None, None, None]
@@ -220,7 +220,7 @@ class NoisePredictor(nn.Module):
     def forward(self, rows: Tensor, time: Tensor, text: Tensor) -> Tensor:
         latents, image = rows.chunk(2, 1)
         clean = LATENT_SCALE * self.unet(latents, image, time, text)[0]
-        # Samplers ask between timesteps too, and interpolate the noise level there.
+        # Samplers also use times between timesteps, where they interpolate the noise level.
         below = time.floor().clamp(0, TRAIN_TIMESTEPS - 2)
         low, high = self.sigmas[below.long()], self.sigmas[below.long() + 1]
         sigma = (low + (high - low) * (time - below))[:, None, None, None]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def to_bytes(picture: Tensor) -> np.ndarray:
-    """`[3, H, W]` in [0, 1] to `[H, W, 3]`, rounded half to even as the editor does it."""
+    """`[3, H, W]` in [0, 1] to `[H, W, 3]`, rounded half to even, as the editor rounds."""
     return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 

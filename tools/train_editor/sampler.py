@@ -1,6 +1,6 @@
-"""The editor in Python: the sampler of `src/diffusion/sampler.rs` with Euler's schedule, for grids and measurements.
+"""The editor in Python: the sampler of `crates/torch/src/diffusion/sampler.rs` with Euler's schedule, for grids and measurements.
 
-`evaluate.py` checks that it gives the pictures that `augtrial` gives.
+`evaluate.py --parity` writes its pictures for a test that `augtrial` gives the same ones.
 """
 
 from collections.abc import Callable, Sequence

@@ -26,19 +26,20 @@ from sampler import Editor
 
 BATCH = 24
 LARGE_EVERY = 4
-"""One batch in so many is of the larger size, with `LARGE_BATCH` pictures."""
+"""One in this many batches has the larger size, with `LARGE_BATCH` pictures."""
 LARGE_BATCH = 12
 LEARNING_RATE = 1.2e-3
 WARM_UP = 200
 COOL_DOWN = 800
-"""Steps before the end over which the rate falls to nothing; weights are averaged anew from there."""
+"""Steps before the end over which the learning rate falls to zero; the average of weights starts again there."""
 EMA_DECAY = 0.997
 DROP_TEXT, DROP_IMAGE, DROP_BOTH = 0.05, 0.05, 0.05
 REVEALED_BELOW = 500
-"""Timestep under which noise hides no edit: there alone the dropped text keeps its edited target (see `condition`)."""
+"""Below this timestep the noise hides no edit. Only there does a sample with a dropped text keep its edited target (see `condition`)."""
 FIRST_STEPS = 1923
-"""Steps of the first stage, in which latents are not scaled down. The run of the bundled weights began so, until its samples
-followed the noise more than the words; kept, so that those weights can be made again. Not known to be better than 0."""
+"""Steps of the first stage, in which latents are not scaled down. The run that made the bundled weights began in this way, and was
+changed when its samples followed the noise more than the words. The stage is kept so that those weights can be made again; it is
+not known to be better than 0."""
 MASK_WEIGHT_FIRST, MASK_WEIGHT = 0.05, 0.2
 SAVE_EVERY_SECS = 240
 
@@ -46,10 +47,10 @@ SAVE_EVERY_SECS = 240
 def condition(batch: Batch, empty: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Drops conditions: returns ids, which images are kept, and timesteps.
 
-    As in the paper, but for the times of a dropped text. A prediction without text has two uses. As the base of guidance it
-    should know the edit that is being made, and can see it in the noisy latents once the noise is low. As an edit without an
-    instruction it should leave the picture alone, which is decided while the noise is high. So the dropped text keeps its
-    edited target at low noise only; samples whose target is the source teach the empty text at every time.
+    As in the paper, except for the times of a dropped text. A prediction without text has two uses. As the base of guidance, it
+    should know the edit that is being made, which it can see in the noisy latents once the noise is low. As an edit without an
+    instruction, it should leave the picture unchanged, which is decided while the noise is high. So a sample with a dropped text
+    keeps its edited target only at low noise; samples whose target is the source train the empty text at all times.
     """
     count = len(batch.ids)
     draw = torch.from_numpy(rng.random(count))
@@ -83,7 +84,7 @@ class Trainer:
         noisy = abar.sqrt() * scale * clean + (1 - abar).sqrt() * noise
         given = torch.where(keep[:, None, None, None], image, 0.0)
         predicted, mask_logits = self.unet(noisy, given, times.float(), self.text(ids))
-        # An edit of a small part counts as much as one of the whole picture.
+        # An edit of a small part has the same weight as an edit of the whole picture.
         change = (clean - image).abs().mean((1, 2, 3))
         weight = 0.3 / (change + 0.1)
         error = F.huber_loss(predicted, clean, reduction="none", delta=0.2).mean((1, 2, 3)) * 5
@@ -151,7 +152,7 @@ class Trainer:
 
 
 def sample_grid(trainer: Trainer, samples: Samples, path: Path) -> None:
-    """Some training scenes, each with every kind: above what the networks make, below the target where there is one."""
+    """Some training scenes, each with every kind: above, the edit; below, the target if there is one."""
     text, unet = trainer.averaged()
     editor = Editor.of_networks(text, unet, samples.tokenizer)
     rows = []

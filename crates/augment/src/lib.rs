@@ -1,0 +1,6 @@
+//! Images derived from images: editors, and the store of materialized sets. Transforms and mixing come from a crate below.
+
+pub mod edit;
+pub mod store;
+
+pub use augtrial_transforms::{Augmenter, Batch, Mixer, Pipeline, augmenter};

@@ -1,0 +1,116 @@
+//! Arms: what each group of a study trains on.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::copies::Copies;
+pub use super::editors::{
+    Edit, EditChecks, EditorPrecision, FeatureReuse, Fit, FolderEdits, Ip2p, NoiseRng, NullEditor, OnMissing,
+};
+use super::extra::Extra;
+use super::replace::Replace;
+pub use super::scheduler::Scheduler;
+use super::transform::{Mix, Transform};
+use super::tune::Training;
+use augtrial_base::digest::Digest;
+
+/// What an arm is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// What treatments are compared with.
+    Control,
+    #[default]
+    Treatment,
+}
+
+/// `[[arm]]`: one group of the study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// Lower-case letters, digits and hyphens. Decides no random number.
+    pub name: String,
+    #[serde(default)]
+    pub role: Role,
+    /// How often each original stands in the training set: the control for growth by mere repetition.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub repeat: u32,
+    /// Offline steps: each adds `copies` transformed copies of every original, made once and kept.
+    #[serde(default, rename = "offline", skip_serializing_if = "Vec::is_empty")]
+    pub offline: Vec<OfflineStep>,
+    /// An offline step made by an editor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+    /// Further labelled images, which have no source in the data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Extra>,
+    /// Derived images stand in for originals, instead of adding to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<Replace>,
+    /// Online transforms, drawn anew for every sample in every pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub online: Vec<Transform>,
+    /// Mixing of whole batches, after the online transforms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<Mix>,
+    /// How this arm is trained where it is not as `[classifier]` says: what was found for it. `[tune]` writes it.
+    #[serde(default, skip_serializing_if = "Training::is_none")]
+    pub training: Training,
+    /// Images of each class in this arm that somebody declared; tables show where what was made differs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, u64>,
+}
+
+pub(super) fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+/// `[[arm.offline]]`: `copies` images from every original, each by all of `apply` in turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfflineStep {
+    #[serde(default)]
+    pub copies: Copies,
+    pub apply: Vec<Transform>,
+}
+
+impl OfflineStep {
+    /// Digest of the transforms alone: asking for more copies does not change the copies that were there before.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_value("offline-step-v1", &self.apply)
+    }
+}
+
+impl Arm {
+    /// Training images per original, without extra images: repeats, transformed copies and edits, unless those stand in for originals.
+    #[must_use]
+    pub fn growth(&self) -> u32 {
+        if self.replace.is_some() {
+            return self.repeat;
+        }
+        let copies: u32 = self.offline.iter().map(|step| step.copies.get()).sum();
+        self.repeat + copies + self.edit.as_ref().map_or(0, Edit::copies)
+    }
+
+    /// Digest of everything that decides what this arm trains on, given the data and the seeds. Neither the name nor the
+    /// role counts, nor how it is trained, nor what somebody declared.
+    #[must_use]
+    pub fn recipe_digest(&self) -> Digest {
+        let Self { name: _, role: _, declared: _, training: _, repeat, offline, edit, extra, replace, online, mix } =
+            self;
+        let recipe = (repeat, offline, edit, online, mix);
+        match (replace, extra) {
+            // As it was before there were rules and extra images.
+            (None, None) => Digest::of_value("recipe-v1", &recipe),
+            further => Digest::of_value("recipe-v2", &(recipe, further)),
+        }
+    }
+}

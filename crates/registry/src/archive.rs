@@ -1,0 +1,299 @@
+//! Records that travel: the ended runs of studies, and what the studies left, as one compressed file that another registry takes
+//! in. Weights stay where they are: they are large, and nothing that is compared needs them.
+//!
+//! The file is a gzipped tar. Its first entry, `archive.json`, holds size and digest of every other entry; nothing is taken in
+//! before all of them agree, and each record is then verified against its own seal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use super::error::RegistryError;
+use super::files;
+use super::folder::{DONE, LEASE, RunFolder, trials};
+use super::id::{RunId, check_study_name};
+use super::registry::Registry;
+use super::seal::LEFT_OUT;
+use super::study::STUDIES;
+use augtrial_base::digest::Digest;
+use augtrial_base::disk::{self, Durability};
+
+const FORMAT: u32 = 1;
+const CONTENTS: &str = "archive.json";
+/// Files of a run's folder that do not travel: weights and states of training are large, and a lock or lease is of one machine.
+const STAYS: [&str; 3] = ["weights.safetensors", "checkpoint.safetensors", "lock"];
+/// Bytes that an archive may hold unpacked: a registry of tens of thousands of runs has less.
+const MOST_BYTES: u64 = 64 << 30;
+
+/// `archive.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    format: u32,
+    studies: Vec<String>,
+    /// By path in the archive, which is the path below the registry's folder.
+    files: BTreeMap<String, FileMark>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct FileMark {
+    bytes: u64,
+    digest: Digest,
+}
+
+/// What was written into an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    pub runs: usize,
+    /// Runs that have not ended, and were left out.
+    pub unfinished: usize,
+    pub bytes: u64,
+}
+
+/// What was taken in of an archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Runs that were not here before.
+    pub runs: usize,
+    /// Runs that were here before, equal to the last byte of their seal.
+    pub known: usize,
+    /// Folders of studies that were not here before.
+    pub studies: usize,
+}
+
+impl Registry {
+    /// Writes the runs that have ended, and what these studies left, into one file. Nothing of it is there until all of it is.
+    ///
+    /// # Errors
+    /// A damaged record, or whatever reading and writing gives.
+    pub fn export_records(
+        &self,
+        studies: &[String],
+        runs: &BTreeSet<RunId>,
+        path: &Path,
+    ) -> Result<Exported, RegistryError> {
+        let (mut paths, mut ended) = (Vec::new(), 0);
+        for &run in runs {
+            let folder = RunFolder::of(self.runs_dir(), run);
+            if folder.has_ended() {
+                // A damaged record does not travel.
+                folder.read()?;
+                ended += 1;
+                paths.extend(files_of(folder.path())?);
+            }
+        }
+        for study in studies {
+            let left = self.runs_dir().join(STUDIES).join(check_study_name(study)?);
+            if left.is_dir() {
+                paths.extend(files_of(&left)?);
+            }
+        }
+        paths.sort();
+        let contents = Contents { format: FORMAT, studies: studies.to_vec(), files: self.marks(&paths)? };
+        disk::replace(path, |out| self.write_archive(&contents, out)).map_err(RegistryError::io("write", path))?;
+        let bytes = fs::metadata(path).map_err(RegistryError::io("read", path))?.len();
+        Ok(Exported { runs: ended, unfinished: runs.len() - ended, bytes })
+    }
+
+    fn marks(&self, paths: &[PathBuf]) -> Result<BTreeMap<String, FileMark>, RegistryError> {
+        let mark = |path: &PathBuf| {
+            let bytes = fs::metadata(path).map_err(RegistryError::io("read", path))?.len();
+            let digest = Digest::of_file(path).map_err(RegistryError::io("read", path))?;
+            Ok((name_of(path.strip_prefix(self.runs_dir()).unwrap_or(path)), FileMark { bytes, digest }))
+        };
+        paths.iter().map(mark).collect()
+    }
+
+    fn write_archive(&self, contents: &Contents, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
+        let json = serde_json::to_vec(contents)?;
+        append(&mut archive, CONTENTS, json.len() as u64, json.as_slice())?;
+        for (name, mark) in &contents.files {
+            append(&mut archive, name, mark.bytes, File::open(self.runs_dir().join(name))?)?;
+        }
+        archive.into_inner()?.finish()?;
+        Ok(())
+    }
+
+    /// Takes in what another registry exported. Runs that are here already are left alone, so that it can be done again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Archive`] if the file is no archive, is damaged, or holds another record under the id of one that is here;
+    /// nothing is taken in then.
+    pub fn import_records(&self, path: &Path) -> Result<Imported, RegistryError> {
+        let unpacked =
+            disk::unfinished_folder(&self.runs_dir().join("import")).map_err(RegistryError::io("create", path))?;
+        unpack(path, unpacked.path())?;
+        let problem = |problem: String| RegistryError::Archive { path: path.to_owned(), problem };
+        let runs = if trials(unpacked.path()).is_dir() { RunFolder::list(unpacked.path())? } else { Vec::new() };
+        let mut new = Vec::new();
+        for &run in &runs {
+            let (theirs, ours) = (RunFolder::of(unpacked.path(), run), RunFolder::of(self.runs_dir(), run));
+            leave_out(&theirs)?;
+            theirs.verify().map_err(|error| problem(error.to_string()))?;
+            if !ours.exists() {
+                new.push((theirs, ours));
+            } else if fs::read(theirs.file(DONE)).ok() != fs::read(ours.file(DONE)).ok() {
+                return Err(problem(format!("run {run} is here already, with another record")));
+            }
+        }
+        let mut imported = Imported { known: runs.len() - new.len(), ..Imported::default() };
+        RunFolder::prepare(self.runs_dir())?;
+        for (theirs, ours) in &new {
+            disk::publish(theirs.path(), ours.path()).map_err(RegistryError::io("create", ours.path()))?;
+            imported.runs += 1;
+        }
+        imported.studies = take_studies(&unpacked.path().join(STUDIES), &self.runs_dir().join(STUDIES))?;
+        self.catch_up()?;
+        Ok(imported)
+    }
+}
+
+/// Moves the folders of plans that are not here.
+fn take_studies(theirs: &Path, ours: &Path) -> Result<usize, RegistryError> {
+    let mut taken = 0;
+    for study in folders_in(theirs)? {
+        for plan in folders_in(&theirs.join(&study))? {
+            let (from, to) = (theirs.join(&study).join(&plan), ours.join(&study).join(&plan));
+            if !to.exists() {
+                let above = disk::parent(&to);
+                disk::create_folder(above).map_err(RegistryError::io("create", above))?;
+                disk::publish(&from, &to).map_err(RegistryError::io("create", &to))?;
+                taken += 1;
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// Names of the folders in a folder, sorted; none if there is no such folder.
+fn folders_in(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(RegistryError::io("read", folder))?,
+    };
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    Ok(folders.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// Every file of a folder that travels, links and temporary files excepted.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, RegistryError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(RegistryError::io("read", folder))? {
+        let entry = entry.map_err(RegistryError::io("read", folder))?;
+        let kind = entry.file_type().map_err(RegistryError::io("read", folder))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if kind.is_dir() {
+            found.extend(files_of(&entry.path())?);
+        } else if kind.is_file() && !stays(&name) && !name.starts_with('.') {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a file does not travel.
+fn stays(name: &str) -> bool {
+    STAYS.contains(&name) || name.strip_prefix(LEASE).is_some_and(|number| number.starts_with('.'))
+}
+
+/// Says in a run's folder which files of its seal have stayed behind.
+fn leave_out(folder: &RunFolder) -> Result<(), RegistryError> {
+    let Some((_, Some(seal))) = folder.done()? else { return Ok(()) };
+    let missing: Vec<&str> = seal.names().filter(|name| stays(name) && !folder.file(name).exists()).collect();
+    if missing.is_empty() { Ok(()) } else { files::replace_json(&folder.file(LEFT_OUT), &missing, Durability::Later) }
+}
+
+fn append(
+    archive: &mut tar::Builder<impl io::Write>,
+    name: &str,
+    bytes: u64,
+    content: impl io::Read,
+) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    archive.append_data(&mut header, name, content)
+}
+
+fn name_of(path: &Path) -> String {
+    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
+}
+
+/// Unpacks an archive into an empty folder, and checks every file.
+fn unpack(path: &Path, folder: &Path) -> Result<(), RegistryError> {
+    let problem = |problem: String| RegistryError::Archive { path: path.to_owned(), problem };
+    let damaged = |error: io::Error| problem(format!("it is no whole archive of records: {error}"));
+    let file = File::open(path).map_err(RegistryError::io("read", path))?;
+    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)).take(MOST_BYTES));
+    let mut contents: Option<Contents> = None;
+    let mut found = 0;
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let Some(contents) = &contents else {
+            if name != CONTENTS {
+                return Err(problem(
+                    "it does not begin with its list of files: `augtrial export records` makes one".to_owned(),
+                ));
+            }
+            let read: Contents =
+                serde_json::from_reader(&mut entry).map_err(|error| problem(format!("its list of files: {error}")))?;
+            if read.format > FORMAT {
+                return Err(problem(format!(
+                    "it has format {}, and this augtrial knows {FORMAT}: use a newer one",
+                    read.format
+                )));
+            }
+            contents = Some(read);
+            continue;
+        };
+        let mark = contents.files.get(&name).filter(|_| is_inside(&name) && entry.header().entry_type().is_file());
+        let Some(mark) = mark else {
+            return Err(problem(format!("it holds `{}`, which its list of files does not have", name.escape_debug())));
+        };
+        let target = folder.join(&name);
+        let above = disk::parent(&target);
+        disk::create_folder(above).map_err(RegistryError::io("create", above))?;
+        // What is longer than it says ends here.
+        let mut bounded = (&mut entry).take(mark.bytes + 1);
+        let mut out = File::create_new(&target).map_err(RegistryError::io("create", &target))?;
+        let bytes = io::copy(&mut bounded, &mut out).map_err(damaged)?;
+        let digest = Digest::of_file(&target).map_err(RegistryError::io("read", &target))?;
+        if (FileMark { bytes, digest }) != *mark {
+            return Err(problem(format!("`{name}` was changed since it was exported")));
+        }
+        found += 1;
+    }
+    match contents {
+        None => Err(problem("it is empty".to_owned())),
+        Some(contents) if found < contents.files.len() => {
+            Err(problem(format!("it holds {found} of {} files: it was cut", contents.files.len())))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether a name leads to a run's or a study's folder, and nowhere else.
+fn is_inside(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let first = parts.next().and_then(|part| part.as_os_str().to_str()).unwrap_or_default();
+    let rest: Vec<Component<'_>> = parts.collect();
+    let named = match first {
+        STUDIES => rest.len() >= 2,
+        "trials" => rest.len() == 2 && rest[0].as_os_str().to_str().is_some_and(|run| run.parse::<RunId>().is_ok()),
+        _ => false,
+    };
+    named && rest.iter().all(|part| matches!(part, Component::Normal(name) if !name.to_string_lossy().starts_with('.')))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Export, import, and what is refused.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use super::*;
+use crate::testing::*;
+use augtrial_base::testing::{Mutation, fuzz};
+
+/// A registry of one study with two finished runs, one of them with weights, and one that goes on.
+fn study() -> (tempfile::TempDir, Registry) {
+    let runs = tempfile::tempdir().unwrap();
+    let registry = open(runs.path());
+    let plan = plan("demo");
+    complete(begin(&registry, &plan, 0, 1));
+    complete(begin(&registry, &plan, 1, 1));
+    registry.write_study("demo", &plan.digest(), &"sheet").unwrap();
+    registry.write_picture("demo", &plan.digest(), b"pixels").unwrap();
+    (runs, registry)
+}
+
+fn runs_of(registry: &Registry) -> BTreeSet<RunId> {
+    registry.runs_of(Some("demo")).unwrap().iter().map(|run| run.run).collect()
+}
+
+/// Everything that the runs of a registry say.
+fn records(registry: &Registry) -> Vec<(crate::RunSummary, Vec<augtrial_base::events::Prediction>)> {
+    let runs = registry.runs_of(Some("demo")).unwrap();
+    runs.into_iter().map(|run| (run.clone(), registry.predictions(run.run).unwrap())).collect()
+}
+
+fn export(registry: &Registry, folder: &Path) -> PathBuf {
+    let path = folder.join("demo.tar.gz");
+    let exported = registry.export_records(&["demo".to_owned()], &runs_of(registry), &path).unwrap();
+    assert_eq!((exported.runs, exported.unfinished), (2, 0));
+    path
+}
+
+#[test]
+fn another_registry_has_the_same_records_and_taking_them_in_again_changes_nothing() {
+    let (_runs, registry) = study();
+    let folder = tempfile::tempdir().unwrap();
+    let path = export(&registry, folder.path());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = open(elsewhere.path());
+    assert_eq!(other.import_records(&path).unwrap(), Imported { runs: 2, known: 0, studies: 1 });
+    assert!(records(&other) == records(&registry), "equal but for the times of files");
+    let sheet: Option<String> = other.read_study("demo", &plan("demo").digest()).unwrap();
+    assert_eq!(sheet.as_deref(), Some("sheet"));
+    assert_eq!(other.import_records(&path).unwrap(), Imported { runs: 0, known: 2, studies: 0 });
+    for run in other.runs_of(Some("demo")).unwrap() {
+        other.verify(run.run).unwrap();
+    }
+}
+
+#[test]
+fn the_same_records_give_the_same_bytes() {
+    let (_runs, registry) = study();
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let bytes = |folder: &Path| fs::read(export(&registry, folder)).unwrap();
+    assert_eq!(bytes(one.path()), bytes(two.path()));
+}
+
+#[test]
+fn weights_stay_behind_and_a_record_without_them_is_whole_and_one_without_anything_else_is_not() {
+    let runs = tempfile::tempdir().unwrap();
+    let registry = open(runs.path());
+    let guard = begin(&registry, &plan("demo"), 0, 1);
+    fs::write(guard.dir().join("weights.safetensors"), [7; 1000]).unwrap();
+    let run = guard.run();
+    complete_with(guard, &["weights.safetensors"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.tar.gz");
+    registry.export_records(&[], &runs_of(&registry), &path).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = open(elsewhere.path());
+    assert_eq!(other.import_records(&path).unwrap().runs, 1);
+    other.verify(run).unwrap();
+    fs::remove_file(RunFolder::of(elsewhere.path(), run).file("predictions.jsonl")).unwrap();
+    assert!(other.verify(run).unwrap_err().to_string().contains("predictions.jsonl is missing"));
+}
+
+#[test]
+fn another_record_under_the_same_id_is_refused_and_nothing_is_taken_in() {
+    let (_runs, registry) = study();
+    let folder = tempfile::tempdir().unwrap();
+    let path = export(&registry, folder.path());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = open(elsewhere.path());
+    other.import_records(&path).unwrap();
+    let runs = RunFolder::list(elsewhere.path()).unwrap();
+    let done = RunFolder::of(elsewhere.path(), runs[0]).file(DONE);
+    fs::write(&done, fs::read_to_string(&done).unwrap() + " ").unwrap();
+    fs::remove_dir_all(RunFolder::of(elsewhere.path(), runs[1]).path()).unwrap();
+    let error = other.import_records(&path).unwrap_err().to_string();
+    assert!(error.contains("is here already, with another record"), "{error}");
+    assert_eq!(RunFolder::list(elsewhere.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn only_the_places_of_records_are_written_to() {
+    let run = "00000000000000ff";
+    for inside in [format!("trials/{run}/done.json"), "studies/demo/abc/study.json".to_owned()] {
+        assert!(is_inside(&inside), "{inside}");
+    }
+    for outside in [
+        "../done.json",
+        "/etc/passwd",
+        "sets/abc/manifest.jsonl",
+        "trials/x/done.json",
+        "trials/00000000000000ff/../../up",
+        "trials/00000000000000ff",
+        "studies/../../up/x",
+        "studies/demo/.new-x/y",
+        "registry.sqlite",
+    ] {
+        assert!(!is_inside(outside), "{outside}");
+    }
+}
+
+#[test]
+fn no_change_of_an_archive_makes_its_reader_panic_or_is_taken_in() {
+    let (_runs, registry) = study();
+    let folder = tempfile::tempdir().unwrap();
+    let sound = fs::read(export(&registry, folder.path())).unwrap();
+    let path = folder.path().join("changed.tar.gz");
+    fuzz("changed archives of records", 60, &prop::collection::vec(Mutation::any(), 1..4), |changes| {
+        let bytes = Mutation::all(&changes, &sound);
+        fs::write(&path, &bytes).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = open(elsewhere.path());
+        match other.import_records(&path) {
+            // What comes behind the end of the archive, and names in headers that nobody reads, change no record.
+            Ok(_) => prop_assert!(records(&other) == records(&registry)),
+            Err(RegistryError::Archive { .. }) => {
+                let left =
+                    if trials(elsewhere.path()).is_dir() { RunFolder::list(elsewhere.path()).unwrap() } else { vec![] };
+                prop_assert!(left.is_empty(), "a refused archive leaves nothing");
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+        Ok(())
+    });
+}

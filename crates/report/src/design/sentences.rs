@@ -1,0 +1,80 @@
+//! Sentences about a design, for the terminal and for the page.
+
+use super::learning;
+use augtrial_base::words::plural;
+use augtrial_compare::{Attribution, DesignComparison, DesignContrast, Scale, Share};
+use augtrial_stats::Estimate;
+
+/// What each augmentation is worth in real images where that was varied, the answer to each contrast, and one sentence for each
+/// factor's share.
+#[must_use]
+pub fn design_answers(comparison: &DesignComparison) -> Vec<String> {
+    let scale = comparison.measure().scale;
+    let worths = comparison.learning.iter().flat_map(learning::answers);
+    worths.chain(comparison.contrasts.iter().flat_map(|contrast| answer(contrast, scale))).collect()
+}
+
+fn answer(contrast: &DesignContrast, scale: Scale) -> Vec<String> {
+    let (treatment, control) = (&contrast.contrast.treatment, &contrast.contrast.control);
+    match &contrast.attribution {
+        None => Vec::new(),
+        Some(Err(why)) => {
+            vec![format!("{treatment} against {control}: the published difference is not divided, since {why}.")]
+        }
+        Some(Ok(attribution)) => {
+            let mut sentences = vec![format!(
+                "As published, {treatment} is {} against {control}; as it should be, {}. The difference of {} divides as follows ({}).",
+                with_unit(&attribution.published, scale),
+                with_unit(&attribution.reference, scale),
+                with_unit(&attribution.difference, scale),
+                plural(attribution.seeds, "seed"),
+            )];
+            let mut shares: Vec<&Share> = attribution.shares.iter().collect();
+            shares.sort_by(|a, b| b.share.point.abs().total_cmp(&a.share.point.abs()));
+            sentences.extend(shares.into_iter().map(|share| share_of(share, attribution, scale)));
+            sentences
+        }
+    }
+}
+
+/// A difference with its interval and unit.
+fn with_unit(estimate: &Estimate, scale: Scale) -> String {
+    format!("{}{} [{}]", scale.difference(estimate.point), scale.after(), scale.interval(estimate.interval))
+}
+
+/// One factor's share, and what part of the whole it is where the whole is not about nothing.
+fn share_of(Share { switch, share }: &Share, attribution: &Attribution, scale: Scale) -> String {
+    let whole = attribution.difference;
+    let told_apart = whole.interval.0 > 0.0 || whole.interval.1 < 0.0;
+    let part = if told_apart {
+        format!(", {:.0} % of the difference", 100.0 * share.point / whole.point)
+    } else {
+        String::new()
+    };
+    let surely = if share.interval.0 > 0.0 || share.interval.1 < 0.0 { "" } else { "; its interval holds zero" };
+    let shown = with_unit(share, scale);
+    format!("{} ({} instead of {}): {shown}{part}{surely}.", switch.factor, switch.to, switch.from)
+}
+
+/// What holds of every number of a design.
+#[must_use]
+pub fn design_limits(comparison: &DesignComparison) -> Vec<String> {
+    let mut limits = vec![
+        "Intervals are over seeds, on these test images: training noise varies, and images do not.".to_owned(),
+        "A factor's share is what switching it adds to the difference, averaged over all orders in which the factors can be \
+         switched (Shapley). Where factors act together, that is a convention and not the only one."
+            .to_owned(),
+    ];
+    limits.extend(comparison.learning.as_ref().map(|_| learning::limits()));
+    let incomplete = |contrast: &&DesignContrast| contrast.complete.len() < comparison.seeds.len();
+    limits.extend(comparison.contrasts.iter().filter(incomplete).map(|contrast| {
+        format!(
+            "{} \u{2212} {}: {} of {} are complete in every cell; effects and shares rest on those alone and are provisional.",
+            contrast.contrast.treatment,
+            contrast.contrast.control,
+            contrast.complete.len(),
+            plural(comparison.seeds.len(), "seed")
+        )
+    }));
+    limits
+}

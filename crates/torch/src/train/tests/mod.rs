@@ -1,0 +1,14 @@
+//! Tests of the trainer as a whole: against PyTorch (`reference`), on small trials (`trials`, `checkpoints`), and by what it
+//! must and must not learn (`sanity`).
+
+mod batches;
+mod case;
+mod checkpoints;
+mod efficientnet_lite;
+mod files;
+mod images;
+mod reference;
+mod sanity;
+mod speed;
+mod transfer;
+mod trials;

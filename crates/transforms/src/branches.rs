@@ -1,0 +1,227 @@
+//! The branches of a combinator: their streams, the choice among them, and their limits.
+//!
+//! Each branch draws from a stream of its own, which is named by the transform and by how many of that name stand before
+//! it. So another branch changes what is chosen, and no number that the others draw.
+
+use std::cmp::Ordering;
+
+use image::RgbImage;
+use rand::RngExt as _;
+
+use crate::Transform;
+use augtrial_base::catalog::Limit;
+use augtrial_base::seed::{Fork, Stream};
+
+/// A branch with its stream, and its place in the race.
+pub(crate) struct Branch<'a> {
+    transform: &'a Transform,
+    stream: Stream,
+    /// An exponential time, divided by the weight.
+    arrival: f64,
+}
+
+/// The branches in the order of the file.
+///
+/// Each runs a race of its own: that it arrives first has the probability of its weight among all, and one branch more
+/// changes nothing where it does not win (Efraimidis and Spirakis 2006).
+pub(crate) fn branches<'a>(of: &'a [Transform], weights: &[f64], rng: &mut Stream) -> Vec<Branch<'a>> {
+    let fork = Fork::new(rng);
+    let branch = |(index, transform): (usize, &'a Transform)| {
+        let twins = of[..index].iter().filter(|other| other.name() == transform.name()).count();
+        let mut stream = fork.stream(transform.name(), twins as u64);
+        let time = -(1.0 - stream.random::<f64>()).ln();
+        Branch { transform, stream, arrival: time / weights.get(index).copied().unwrap_or(1.0) }
+    };
+    of.iter().enumerate().map(branch).collect()
+}
+
+impl Branch<'_> {
+    pub(crate) fn apply(mut self, image: RgbImage) -> RgbImage {
+        self.transform.behavior().apply(image, &mut self.stream)
+    }
+
+    /// Who arrives first.
+    pub(crate) fn race(&self, other: &Self) -> Ordering {
+        self.arrival.total_cmp(&other.arrival)
+    }
+}
+
+/// The limit of the list itself, and what is wrong in the branches, each with its place below the combinator.
+pub(crate) fn limits(of: &[Transform]) -> Vec<Limit> {
+    let whole = Limit::rule("of", "one at least", !of.is_empty(), || "`of` needs at least one transform".to_owned());
+    let inside = of.iter().enumerate().flat_map(|(index, transform)| {
+        let place = format!("of[{index}].{}", transform.name());
+        let broken = transform.limits().into_iter().filter(|limit| !limit.faults.is_empty());
+        broken.map(move |limit| limit.below(&place))
+    });
+    std::iter::once(whole).chain(inside).collect()
+}
+
+/// The branches of a combinator that stands for an example.
+pub(crate) fn example() -> Vec<Transform> {
+    use crate::{HorizontalFlip, Invert, Posterize};
+    vec![
+        Transform::HorizontalFlip(HorizontalFlip { p: 1.0 }),
+        Transform::Invert(Invert { p: 1.0 }),
+        Transform::Posterize(Posterize { bits: 3, p: 1.0 }),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Apply, GaussianNoise, HorizontalFlip, Invert, OneOf, RandomOrder, SomeOf, TrivialAugmentWide, VerticalFlip,
+    };
+    use augtrial_base::seed::{Purpose, StudySeed};
+
+    const DRAWS: u64 = 4000;
+
+    fn stream(index: u64) -> Stream {
+        StudySeed(5).stream(Purpose::Gallery, index)
+    }
+
+    fn flip() -> Transform {
+        Transform::HorizontalFlip(HorizontalFlip { p: 1.0 })
+    }
+
+    fn upside_down() -> Transform {
+        Transform::VerticalFlip(VerticalFlip { p: 1.0 })
+    }
+
+    fn negative() -> Transform {
+        Transform::Invert(Invert { p: 1.0 })
+    }
+
+    fn noise() -> Transform {
+        Transform::GaussianNoise(GaussianNoise { sigma: [0.1, 0.3] })
+    }
+
+    fn picture() -> RgbImage {
+        RgbImage::from_fn(5, 4, |x, y| image::Rgb([x as u8 * 40 + 9, y as u8 * 50, 7]))
+    }
+
+    fn apply(transform: &Transform, index: u64) -> RgbImage {
+        transform.behavior().apply(picture(), &mut stream(index))
+    }
+
+    /// Four standard errors of a share.
+    fn assert_share(count: usize, expected: f64) {
+        let share = count as f64 / DRAWS as f64;
+        let error = (expected * (1.0 - expected) / DRAWS as f64).sqrt();
+        assert!((share - expected).abs() <= 4.0 * error, "{share} is not {expected}");
+    }
+
+    #[test]
+    fn one_of_chooses_by_weight() {
+        let of = OneOf { of: vec![flip(), negative(), upside_down()], weights: vec![1.0, 5.0, 0.0] };
+        let chosen: Vec<_> = (0..DRAWS).map(|index| apply(&Transform::OneOf(of.clone()), index)).collect();
+        let share = |of: &Transform| chosen.iter().filter(|image| **image == apply(of, 0)).count();
+        assert_share(share(&flip()), 1.0 / 6.0);
+        assert_share(share(&negative()), 5.0 / 6.0);
+        assert_eq!(share(&upside_down()), 0, "a weight of zero never wins");
+    }
+
+    #[test]
+    fn one_branch_more_changes_nothing_where_it_is_not_chosen() {
+        let with = |of: Vec<Transform>| Transform::OneOf(OneOf { of, weights: Vec::new() });
+        let (two, three) = (with(vec![noise(), flip()]), with(vec![negative(), noise(), flip()]));
+        let mut kept = 0;
+        for index in 0..DRAWS {
+            let made = apply(&three, index);
+            if made != apply(&negative(), 0) {
+                assert_eq!(made, apply(&two, index), "the noise is drawn alike");
+                kept += 1;
+            }
+        }
+        assert_share(kept, 2.0 / 3.0);
+    }
+
+    #[test]
+    fn what_follows_a_combinator_draws_the_same_whatever_its_branches_are() {
+        let after = |of: Vec<Transform>| {
+            let mut rng = stream(1);
+            Transform::RandomOrder(RandomOrder { of }).behavior().apply(picture(), &mut rng);
+            rng.random::<u64>()
+        };
+        assert_eq!(after(vec![noise()]), after(vec![flip(), noise(), noise()]));
+    }
+
+    #[test]
+    fn twins_draw_different_numbers() {
+        let twice = Transform::RandomOrder(RandomOrder { of: vec![noise(), noise()] });
+        let once = Transform::RandomOrder(RandomOrder { of: vec![noise()] });
+        let moved = |made: &RgbImage, from: &RgbImage| -> Vec<i32> {
+            made.iter().zip(from.iter()).map(|(a, b)| i32::from(*a) - i32::from(*b)).collect()
+        };
+        let (first, both) = (apply(&once, 3), apply(&twice, 3));
+        assert_ne!(moved(&first, &picture()), moved(&both, &first));
+    }
+
+    #[test]
+    fn some_of_applies_that_many_different_ones_each_equally_often() {
+        let of = vec![flip(), negative(), upside_down()];
+        let two = Transform::SomeOf(SomeOf { of: of.clone(), n: 2 });
+        let pairs = [[0, 1], [0, 2], [1, 2]].map(|pair| {
+            let together = Transform::SomeOf(SomeOf { of: pair.map(|index| of[index].clone()).to_vec(), n: 2 });
+            apply(&together, 0)
+        });
+        let made: Vec<_> = (0..DRAWS).map(|index| apply(&two, index)).collect();
+        for pair in &pairs {
+            assert_share(made.iter().filter(|image| *image == pair).count(), 1.0 / 3.0);
+        }
+    }
+
+    #[test]
+    fn apply_is_all_or_nothing_with_its_probability() {
+        let both = Transform::Apply(Apply { p: 0.3, of: vec![flip(), negative()] });
+        let always = Transform::Apply(Apply { p: 1.0, of: vec![flip(), negative()] });
+        let made: Vec<_> = (0..DRAWS).map(|index| apply(&both, index)).collect();
+        let changed = made.iter().filter(|image| **image == apply(&always, 0)).count();
+        assert_share(changed, 0.3);
+        assert_eq!(made.iter().filter(|image| **image == picture()).count() + changed, DRAWS as usize);
+    }
+
+    #[test]
+    fn random_order_reaches_every_order() {
+        let of = RandomOrder { of: vec![noise(), flip()] };
+        let orders: std::collections::BTreeSet<bool> = (0..64)
+            .map(|index| {
+                let flipped_first = crate::trace::traced(|| apply(&Transform::RandomOrder(of.clone()), index)).1;
+                flipped_first[0].contains("flip")
+            })
+            .collect();
+        assert_eq!(orders.len(), 2);
+    }
+
+    #[test]
+    fn lengths_that_are_fixed_in_pixels_are_doubted_where_images_are_small_in_branches_too() {
+        let trivial = |relative| {
+            let of = vec![Transform::TrivialAugmentWide(TrivialAugmentWide { relative, ..Default::default() })];
+            Transform::OneOf(OneOf { of, weights: Vec::new() })
+        };
+        let doubts = trivial(false).doubts(96, 72);
+        assert!(doubts[0].contains("up to 32 px, which is 44 % of the shorter side of 72 px: `relative = true`"));
+        assert!(trivial(false).doubts(224, 224).is_empty() && trivial(true).doubts(96, 72).is_empty());
+    }
+
+    #[test]
+    fn a_fault_in_a_branch_is_told_with_its_place() {
+        let inner = Transform::Apply(Apply { p: 2.0, of: vec![noise()] });
+        let outer = Transform::OneOf(OneOf { of: vec![flip(), inner], weights: vec![1.0] });
+        let faults: Vec<_> = outer
+            .limits()
+            .into_iter()
+            .flat_map(|limit| limit.faults.into_iter().map(move |fault| (limit.parameter.to_string(), fault.message)))
+            .collect();
+        assert_eq!(
+            faults,
+            [
+                ("of[1].apply.p".to_owned(), "`p` must lie between 0 and 1, not 2".to_owned()),
+                ("weights".to_owned(), "`weights` needs one number for each of the 2 transforms, not 1".to_owned()),
+            ]
+        );
+        let empty = Transform::RandomOrder(RandomOrder { of: Vec::new() });
+        assert_eq!(empty.limits()[0].faults[0].message, "`of` needs at least one transform");
+    }
+}

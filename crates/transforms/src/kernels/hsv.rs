@@ -1,0 +1,148 @@
+//! HSV as in torchvision's `_rgb_to_hsv` and `_hsv_to_rgb` (after Pillow; Smith 1978), components from 0 to 1.
+
+use crate::raster::Rgb8;
+
+/// The largest value of a channel.
+pub(crate) const WHITE: f32 = 255.0;
+
+/// What 1 becomes before it is truncated to a byte.
+const UNIT: f32 = WHITE + 1.0 - 1e-3;
+
+/// torchvision's conversion of 0 to 1 into bytes: 256 intervals of equal width (`to_dtype_image`, `eps = 1e-3`).
+pub(crate) fn unit_to_byte(value: f32) -> u8 {
+    (value * UNIT) as u8
+}
+
+/// Hue in turns, saturation and value; a gray has hue 0.
+pub(crate) fn rgb_to_hsv(pixel: Rgb8) -> [f32; 3] {
+    let [red, green, blue] = pixel.map(|channel| f32::from(channel) / WHITE);
+    let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
+    let range = most - least;
+    if range == 0.0 {
+        return [0.0, 0.0, most];
+    }
+    let sixths = if most == red {
+        (green - blue) / range
+    } else if most == green {
+        (blue - red) / range + 2.0
+    } else {
+        (red - green) / range + 4.0
+    };
+    [within_a_turn(sixths / 6.0), range / most, most]
+}
+
+/// A hue from -1 to 2 turns as one from 0 to 1: `rem_euclid`, without the call that takes most of the time.
+pub(crate) fn within_a_turn(turns: f32) -> f32 {
+    if turns < 0.0 {
+        turns + 1.0
+    } else if turns >= 1.0 {
+        turns - 1.0
+    } else {
+        turns
+    }
+}
+
+/// The hue of a pixel turned by -1 to 1 turns, on the scale of bytes: [`rgb_to_hsv`], [`hsv_to_rgb`] and [`unit_to_byte`] before
+/// its truncation, bit for bit, and without branches.
+pub(crate) fn turned(pixel: [f32; 3], turns: f32) -> [f32; 3] {
+    let [red, green, blue] = pixel.map(|channel| channel / WHITE);
+    let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
+    let range = most - least;
+    let is_gray = range == 0.0;
+    let divisor = if is_gray { 1.0 } else { range };
+    let difference = if most == red {
+        green - blue
+    } else if most == green {
+        blue - red
+    } else {
+        red - green
+    };
+    let base = if most == red {
+        0.0
+    } else if most == green {
+        2.0
+    } else {
+        4.0
+    };
+    let hue = within_a_turn((difference / divisor + base) / 6.0);
+    let hue = if is_gray { 0.0 } else { hue };
+    let saturation = if is_gray { 0.0 } else { range / most };
+
+    let sixths = within_a_turn(hue + turns) * 6.0;
+    let passed = |bound: f32| if sixths >= bound { 1.0 } else { 0.0 };
+    let sector: f32 = passed(1.0) + passed(2.0) + passed(3.0) + passed(4.0) + passed(5.0) + passed(6.0);
+    let within = sixths - sector;
+    let low = (1.0 - saturation) * most;
+    let falling = (1.0 - saturation * within) * most;
+    let rising = (1.0 - saturation * (1.0 - within)) * most;
+    // The channel of a hue that is `behind` sectors behind: full, falling, low, low, rising, full.
+    let channel = |behind: f32| {
+        let at = sector + behind;
+        let at = if at >= 6.0 { at - 6.0 } else { at };
+        let lower = if at == 1.0 { falling } else { low };
+        let upper = if at == 4.0 { rising } else { most };
+        if (1.0..=3.0).contains(&at) { lower } else { upper }
+    };
+    [channel(0.0), channel(4.0), channel(2.0)].map(|channel| channel * UNIT)
+}
+
+/// Channels from 0 to 1.
+pub(crate) fn hsv_to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
+    let sixths = hue * 6.0;
+    let sector = sixths as u32;
+    let within = sixths - sector as f32;
+    let low = (1.0 - saturation) * value;
+    let falling = (1.0 - saturation * within) * value;
+    let rising = (1.0 - saturation * (1.0 - within)) * value;
+    match sector % 6 {
+        0 => [value, rising, low],
+        1 => [falling, value, low],
+        2 => [low, value, rising],
+        3 => [low, falling, value],
+        4 => [rising, low, value],
+        _ => [value, low, falling],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::to_byte;
+
+    #[test]
+    fn a_hue_within_a_turn_is_the_remainder() {
+        for thousandth in -999..2000_i32 {
+            let turns = thousandth as f32 / 1000.0;
+            assert_eq!(within_a_turn(turns).to_bits(), turns.rem_euclid(1.0).to_bits(), "{turns}");
+        }
+    }
+
+    #[test]
+    fn a_hue_that_is_turned_without_branches_is_the_same() {
+        for turns in [-0.5, -0.31, -0.1, 0.0, 0.04, 0.25, 0.5] {
+            for red in (0..=255).step_by(5) {
+                for green in (0..=255).step_by(5) {
+                    for blue in (0..=255).step_by(3) {
+                        let pixel = [red, green, blue];
+                        let [hue, saturation, value] = rgb_to_hsv(pixel);
+                        let expected = hsv_to_rgb([within_a_turn(hue + turns), saturation, value]).map(unit_to_byte);
+                        let made = turned(pixel.map(f32::from), turns).map(|channel| channel as u8);
+                        assert_eq!(made, expected, "{pixel:?} by {turns}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_color_comes_back_from_hsv() {
+        for red in (0..=255).step_by(15) {
+            for green in (0..=255).step_by(15) {
+                for blue in (0..=255).step_by(15) {
+                    let pixel = [red, green, blue];
+                    assert_eq!(hsv_to_rgb(rgb_to_hsv(pixel)).map(|c| to_byte(c * WHITE)), pixel);
+                }
+            }
+        }
+    }
+}

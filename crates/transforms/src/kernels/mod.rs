@@ -1,0 +1,23 @@
+//! Kernels that several transforms share.
+
+mod blocks;
+mod erase;
+mod hsv;
+mod linspace;
+mod resize;
+mod tables;
+mod warp;
+mod window;
+
+pub(crate) use blocks::map_pixels;
+pub use erase::{erase, erase_with};
+pub(crate) use hsv::{WHITE, hsv_to_rgb, rgb_to_hsv, turned, unit_to_byte};
+pub(crate) use linspace::linspace;
+pub use resize::resize;
+pub(crate) use tables::{Table, extremes, histograms, look_up, look_up_channels, table};
+pub(crate) use warp::{Affine, read_at, warp, warp_affine};
+pub use warp::{Interpolation, Sampling};
+#[cfg(test)]
+pub(crate) use window::moved_to;
+pub(crate) use window::through_window;
+pub use window::{crop, window};

@@ -1,0 +1,163 @@
+//! `augtrial audit`: what is odd about a data set, as a page to look at and as tables.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+
+use super::CliError;
+use super::args::Global;
+use super::output::line;
+use super::probabilities;
+use super::session::{Signals, is_experiment_file, workspace};
+use augtrial_audit::{Decided, Findings, Oddity, Reach, Site, Subject, write_audit};
+use augtrial_base::progress::Progress;
+use augtrial_base::text::terminal;
+use augtrial_base::words::{chain, plural};
+use augtrial_data::ingest::ingest;
+use augtrial_data::source::{Layout, Source};
+use augtrial_plan::Plan;
+use augtrial_plan::dataset::Ingest;
+use augtrial_plan::decisions::Decisions;
+use augtrial_study::{Context, DataAudit, audit_folder, reach_of, survey_site};
+
+/// Pairs that the terminal lists; the page and the tables have more.
+const MOST_LISTED: usize = 10;
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    /// An experiment file, or a folder of class folders.
+    path: PathBuf,
+    /// Folder of the page and the tables; `audit/NAME` in the folder of the reports if absent.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Bits of the 256-bit hash in which two images that look alike may differ; the experiment's, or 20, if absent.
+    #[arg(long, value_name = "BITS")]
+    radius: Option<u32>,
+    /// Structural similarity that two images that look alike must have, 0 to 1; the experiment's, or 0.84, if absent.
+    #[arg(long, value_name = "S")]
+    similarity: Option<f64>,
+    /// A file of decisions about a folder's images; an experiment names its own in `[audit]`.
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// A CSV table of probabilities, a column `path` and one for each class: labels that they doubt are found. They must come
+    /// from models that were not trained on the images that they are about.
+    #[arg(long, value_name = "FILE")]
+    probabilities: Option<PathBuf>,
+}
+
+pub(super) fn audit(args: &AuditArgs, global: &Global) -> Result<(), CliError> {
+    let (workspace, progress, signals) =
+        (workspace(global), Progress::new(global.quiet, global.verbose), Signals::default());
+    signals.listen()?;
+    let context = Context::new(&workspace, &progress, &signals.stop, &signals.save);
+    let plan = is_experiment_file(&args.path).then(|| Plan::load(&args.path, &[])).transpose()?;
+    let audited = match &plan {
+        Some(plan) => {
+            let default = reach_of(plan);
+            let asked = Reach {
+                radius: args.radius.unwrap_or(default.radius),
+                similarity: args.similarity.unwrap_or(default.similarity),
+            };
+            augtrial_study::audit(plan, asked, &context)?
+        }
+        None => of_folder(args, &context)?,
+    };
+    let rules = plan.as_ref().map_or_else(Ingest::default, |plan| plan.ingest.clone());
+    let name = name(&args.path, plan.as_ref());
+    let folder = args.out.clone().unwrap_or_else(|| global.reports.join("audit").join(&name));
+    let labels =
+        args.probabilities.as_deref().map(|file| probabilities::doubts(file, &audited.manifest)).transpose()?;
+    let found = Findings::of(&audited.manifest, &audited.survey, &audited.decided, labels.unwrap_or_default());
+    let (cache, stop) = (audit_folder(&context), || signals.stop.load(Ordering::Relaxed));
+    let site = Site {
+        manifest: &audited.manifest,
+        root: audited.source.root(),
+        max_pixels: rules.max_pixels,
+        cache: &cache,
+        stop: &stop,
+    };
+    let DataAudit { data_set, survey, decided, .. } = &audited;
+    write_audit(
+        &Subject { name: &name, data_set: *data_set, site, survey, found: &found, stale: &decided.stale },
+        &folder,
+    )?;
+    tell(&audited, &found)?;
+    line(format_args!("\nwrote {}", folder.join("index.html").display()))
+}
+
+/// What the page and its folder are called after.
+fn name(path: &Path, plan: Option<&Plan>) -> String {
+    let of_folder = || {
+        let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        whole.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
+    };
+    plan.map_or_else(of_folder, |plan| plan.study.name.clone())
+}
+
+/// A folder of class folders, without an experiment.
+fn of_folder(args: &AuditArgs, context: &Context<'_>) -> Result<DataAudit, CliError> {
+    let (rules, default) = (Ingest::default(), Reach::default());
+    let source = Source::new(args.path.clone(), Layout::Folder { classes: None });
+    let stage = context.progress.stage("read images", 0, "images");
+    let mut manifest = ingest(&source, &rules, &|done, total| stage.set_of(done, total, ""))?;
+    drop(stage);
+    let decisions = args.decisions.as_deref().map(Decisions::load).transpose()?.unwrap_or_default();
+    let (cache, stop) = (audit_folder(context), || context.stop.load(Ordering::Relaxed));
+    let site =
+        Site { manifest: &manifest, root: source.root(), max_pixels: rules.max_pixels, cache: &cache, stop: &stop };
+    let reach = Reach {
+        radius: args.radius.unwrap_or(default.radius),
+        similarity: args.similarity.unwrap_or(default.similarity),
+    };
+    let survey = survey_site(&site, reach, context)?;
+    let data_set = manifest.digest();
+    let decided = Decided::of(&decisions, &manifest);
+    decided.relabel(&mut manifest);
+    Ok(DataAudit { source, manifest, data_set, survey, decided, undivided: None })
+}
+
+/// The findings in a few lines.
+fn tell(audited: &DataAudit, found: &Findings) -> Result<(), CliError> {
+    let manifest = &audited.manifest;
+    let named = |image: usize| {
+        let image = &manifest.images[image];
+        let part = image.split.map(|split| format!(", {}", split.name())).unwrap_or_default();
+        format!("{} ({}{part})", image.path, manifest.classes[image.class as usize])
+    };
+    line(format_args!("{} in {} classes", plural(manifest.images.len(), "image"), manifest.classes.len()))?;
+    line(format_args!("the same picture: {}", plural(found.same.len(), "set")))?;
+    for same in found.same.iter().take(MOST_LISTED) {
+        let images: Vec<String> = same.images.iter().map(|&image| named(image)).collect();
+        line(terminal(&format!("  {}", images.join(" = "))))?;
+    }
+    let straddling = found.near.iter().filter(|near| near.straddling).count();
+    let contradicting = found.near.iter().filter(|near| near.contradicting).count();
+    line(format_args!(
+        "look alike: {}, {straddling} across parts, {contradicting} across classes ({} more with near hashes were not confirmed)",
+        plural(found.near.len(), "pair"),
+        found.unconfirmed
+    ))?;
+    for near in found.near.iter().take(MOST_LISTED) {
+        let pair = near.pair;
+        let measures = format!("{} bits, similarity {:.3}", pair.distance, pair.similarity);
+        line(terminal(&format!("  {} ~ {}: {measures}", named(pair.a), named(pair.b))))?;
+    }
+    line(format_args!("contradicting labels: {}", plural(found.contradicting.len(), "set")))?;
+    let odd = Oddity::ALL.map(|o| (o.name(), found.odd.iter().filter(|odd| odd.oddity == o).count()));
+    let odd: Vec<String> = odd.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name}")).collect();
+    line(format_args!("odd pictures: {}", if odd.is_empty() { "none".to_owned() } else { odd.join(", ") }))?;
+    if !found.labels.is_empty() {
+        line(format_args!("labels in doubt: {}", found.labels.len()))?;
+    }
+    if found.decided > 0 {
+        line(format_args!("decided before, not listed: {}", found.decided))?;
+    }
+    for stale in &audited.decided.stale {
+        line(terminal(&format!("! decision {} fits no longer: {}", stale.place, stale.problem)))?;
+    }
+    if let Some(error) = &audited.undivided {
+        line(terminal(&format!("! shown without parts, since the data cannot be divided: {}", chain(error))))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! `augtrial explain`: a design's cells, effects, and where a published difference comes from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CliError;
+use super::args::{Global, Json};
+use super::output::{json, line, paragraph};
+use super::screen::{STRONG, link, styled};
+use super::table::table;
+use augtrial_base::clock::Clock;
+use augtrial_base::numbers::{NONE, count, p_value};
+use augtrial_base::words::plural;
+use augtrial_compare::{
+    DesignComparison, DesignContrast, FactorEffect, LearningSlice, Measured, Scale, Tested, compare_design,
+};
+use augtrial_plan::Override;
+use augtrial_plan::dataset::Dataset;
+use augtrial_plan::design::Design;
+use augtrial_registry::Registry;
+use augtrial_report::{DesignHeading, design_answers, design_limits, write_design_report};
+use augtrial_study::{StudyError, design_results};
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// An experiment file that declares factors.
+    file: PathBuf,
+    /// The changes that it was run with.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliError> {
+    let design = Design::load(&args.file, &args.set)?.ok_or_else(|| {
+        CliError::Arguments(format!(
+            "{} declares no factors, so there is nothing to explain: `augtrial compare` compares its arms",
+            args.file.display()
+        ))
+    })?;
+    let plan = &design.cells[design.reference].plan;
+    let registry = Registry::open(&global.runs, Clock::System)?;
+    let comparison = compare_design(&design_results(&design, &registry)?);
+    if args.json.json {
+        return json(&comparison);
+    }
+    paragraph(format_args!(
+        "{}: {}, {}, {}",
+        styled(STRONG, format_args!("design {}", design.name)),
+        plural(design.factors.len(), "factor"),
+        plural(design.cells.len(), "cell"),
+        plural(comparison.seeds.len(), "seed"),
+    ))?;
+    for answer in design_answers(&comparison) {
+        paragraph(format_args!("\n{answer}"))?;
+    }
+    for slice in comparison.learning.iter().flat_map(|learning| &learning.slices) {
+        curves(&comparison, slice)?;
+    }
+    for contrast in &comparison.contrasts {
+        cells(&comparison, contrast)?;
+        effects(contrast, comparison.measure().scale)?;
+    }
+    line("\nWhat holds of every number here:")?;
+    design_limits(&comparison).iter().try_for_each(|limit| paragraph(format_args!("- {limit}")))?;
+    let heading = DesignHeading {
+        name: &design.name,
+        title: design.title.as_deref().unwrap_or(&design.name),
+        question: design.question.as_deref(),
+        synthetic: matches!(plan.dataset, Dataset::Synthetic(_)),
+    };
+    let folder = global.reports.join(&design.name).join("explained");
+    let page = write_design_report(&comparison, heading, &folder).map_err(StudyError::from)?;
+    line(format_args!("\npage: {}", link(&page)))
+}
+
+/// One row per number of real images: every arm's mean.
+fn curves(comparison: &DesignComparison, slice: &LearningSlice) -> Result<(), CliError> {
+    let measure = comparison.measure();
+    let others: Vec<String> = slice.others.iter().map(|(factor, level)| format!(", {factor} {level}")).collect();
+    let others = others.concat();
+    paragraph(format_args!("\n{} by the number of real training images{others}", measure.title))?;
+    let mut header = vec!["real images"];
+    header.extend(slice.arms.iter().map(|arm| arm.arm.as_str()));
+    let Some(first) = slice.arms.first() else { return Ok(()) };
+    let row = |(index, point): (usize, &augtrial_compare::LearningPoint)| {
+        let mean = |arm: &augtrial_compare::ArmLearning| {
+            arm.points[index].mean.as_ref().map_or_else(|_| NONE.to_owned(), |mean| measure.scale.value(*mean))
+        };
+        std::iter::once(count(point.images)).chain(slice.arms.iter().map(mean)).collect()
+    };
+    let rows: Vec<Vec<String>> = first.points.iter().enumerate().map(row).collect();
+    line(table(&header, &rows))
+}
+
+/// One row per cell: its levels, both means, and the gain.
+fn cells(comparison: &DesignComparison, contrast: &DesignContrast) -> Result<(), CliError> {
+    let (treatment, control) = (&contrast.contrast.treatment, &contrast.contrast.control);
+    let scale = comparison.measure().scale;
+    let title = comparison.measure().title;
+    paragraph(format_args!(
+        "\n{title}: {treatment} less {control} in every cell{}, Holm's p over the cells",
+        unit(scale)
+    ))?;
+    let mut header: Vec<&str> = comparison.factors.iter().map(|factor| factor.name.as_str()).collect();
+    header.extend([control.as_str(), treatment.as_str(), "gain", "interval", "p", "pairs"]);
+    let row = |(cell, gain): (&augtrial_compare::CellSummary, &augtrial_compare::Gain)| {
+        let mean = |name: &str| {
+            let found = cell.arms.iter().find(|arm| arm.arm == name).and_then(|arm| arm.mean.as_ref().ok().copied());
+            found.map_or_else(|| NONE.to_owned(), |value| scale.spread(value))
+        };
+        let mut row = cell.levels.clone();
+        row.extend([mean(control), mean(treatment)]);
+        row.extend(of_test(&gain.tested, scale));
+        row.push(gain.pairs.to_string());
+        row
+    };
+    let rows: Vec<Vec<String>> = comparison.cells.iter().zip(&contrast.gains).map(row).collect();
+    line(table(&header, &rows))
+}
+
+fn effects(contrast: &DesignContrast, scale: Scale) -> Result<(), CliError> {
+    if contrast.effects.is_empty() {
+        return Ok(());
+    }
+    paragraph(
+        "\nWhat each factor, and two together, do to that gain, averaged over the other factors; Holm's p over these rows",
+    )?;
+    let row = |effect: &FactorEffect| {
+        let name = effect.switches.iter().map(|switch| format!("{}: {} to {}", switch.factor, switch.from, switch.to));
+        let mut row = vec![name.collect::<Vec<_>>().join(" and ")];
+        row.extend(of_test(&effect.tested, scale));
+        row
+    };
+    let rows: Vec<Vec<String>> = contrast.effects.iter().map(row).collect();
+    line(table(&["effect", "difference", "interval", "p"], &rows))
+}
+
+/// The unit of differences, for a heading.
+fn unit(scale: Scale) -> String {
+    let unit = scale.difference_unit();
+    if unit.is_empty() { String::new() } else { format!(", in {unit}") }
+}
+
+/// Mean, interval and adjusted p.
+fn of_test(tested: &Measured<Tested>, scale: Scale) -> [String; 3] {
+    tested.as_ref().map_or_else(
+        |_| [NONE; 3].map(str::to_owned),
+        |tested| {
+            let difference = tested.difference;
+            [scale.difference(difference.point), scale.interval(difference.interval), p_value(tested.holm_p)]
+        },
+    )
+}
