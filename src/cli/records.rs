@@ -23,6 +23,9 @@ pub(super) struct RecordsArgs {
     study: String,
     /// The file to write: a gzipped tar of everything but weights.
     file: PathBuf,
+    /// Leave out the gallery's images, so that the file may be published where the photographs may not.
+    #[arg(long)]
+    without_pictures: bool,
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +50,7 @@ pub(super) fn export(args: &RecordsArgs, global: &Global) -> Result<(), CliError
     let runs = runs_behind(&plans, &registry)?;
     let searches = plans.iter().filter_map(|plan| plan.search_name());
     let studies: Vec<String> = plans.iter().map(|plan| plan.study.name.clone()).chain(searches).collect();
-    let exported = registry.export_records(&studies, &runs, &args.file)?;
+    let exported = registry.export_records(&studies, &runs, &args.file, !args.without_pictures)?;
     line(format_args!(
         "wrote {} of {} to {} ({}); {} that have not ended were left out",
         plural(exported.runs, "run"),

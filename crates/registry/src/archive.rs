@@ -1,5 +1,6 @@
 //! Records that travel: the ended runs of studies, and what the studies left, as one compressed file that another registry takes
-//! in. Weights stay where they are: they are large, and nothing that is compared needs them.
+//! in. Weights stay where they are: they are large, and nothing that is compared needs them. So do a report's pictures, if that is
+//! asked for: an archive that is published may hold no photograph.
 //!
 //! The file is a gzipped tar. Its first entry, `archive.json`, holds size and digest of every other entry; nothing is taken in
 //! before all of them agree, and each record is then verified against its own seal.
@@ -68,6 +69,7 @@ pub struct Imported {
 
 impl Registry {
     /// Writes the runs that have ended, and what these studies left, into one file. Nothing of it is there until all of it is.
+    /// Without `pictures`, the images of the gallery stay behind.
     ///
     /// # Errors
     /// A damaged record, or whatever reading and writing gives.
@@ -76,6 +78,7 @@ impl Registry {
         studies: &[String],
         runs: &BTreeSet<RunId>,
         path: &Path,
+        pictures: bool,
     ) -> Result<Exported, RegistryError> {
         let (mut paths, mut ended) = (Vec::new(), 0);
         for &run in runs {
@@ -90,7 +93,8 @@ impl Registry {
         for study in studies {
             let left = self.runs_dir().join(STUDIES).join(check_study_name(study)?);
             if left.is_dir() {
-                paths.extend(files_of(&left)?);
+                let left = files_of(&left)?.into_iter();
+                paths.extend(left.filter(|path| pictures || path.extension().is_none_or(|kind| kind != "png")));
             }
         }
         paths.sort();

@@ -31,7 +31,7 @@ fn records(registry: &Registry) -> Vec<(crate::RunSummary, Vec<augtrial_base::ev
 
 fn export(registry: &Registry, folder: &Path) -> PathBuf {
     let path = folder.join("demo.tar.gz");
-    let exported = registry.export_records(&["demo".to_owned()], &runs_of(registry), &path).unwrap();
+    let exported = registry.export_records(&["demo".to_owned()], &runs_of(registry), &path, true).unwrap();
     assert_eq!((exported.runs, exported.unfinished), (2, 0));
     path
 }
@@ -54,6 +54,21 @@ fn another_registry_has_the_same_records_and_taking_them_in_again_changes_nothin
 }
 
 #[test]
+fn pictures_stay_behind_if_that_is_asked_for() {
+    let (_runs, registry) = study();
+    let (folder, digest) = (tempfile::tempdir().unwrap(), augtrial_base::digest::Digest::of_bytes(b"pixels"));
+    let plan = plan("demo").digest();
+    for pictures in [true, false] {
+        let path = folder.path().join(format!("{pictures}.tar.gz"));
+        registry.export_records(&["demo".to_owned()], &runs_of(&registry), &path, pictures).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = open(elsewhere.path());
+        assert_eq!(other.import_records(&path).unwrap(), Imported { runs: 2, known: 0, studies: 1 });
+        assert_eq!(other.read_picture("demo", &plan, &digest).is_ok(), pictures);
+    }
+}
+
+#[test]
 fn the_same_records_give_the_same_bytes() {
     let (_runs, registry) = study();
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -71,7 +86,7 @@ fn weights_stay_behind_and_a_record_without_them_is_whole_and_one_without_anythi
     complete_with(guard, &["weights.safetensors"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("demo.tar.gz");
-    registry.export_records(&[], &runs_of(&registry), &path).unwrap();
+    registry.export_records(&[], &runs_of(&registry), &path, true).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = open(elsewhere.path());
     assert_eq!(other.import_records(&path).unwrap().runs, 1);
