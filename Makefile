@@ -18,15 +18,15 @@ study: build ## run experiments/quickstart.toml and write its report
 test: libtorch ## run every test
 	$(CARGO) test --workspace --locked
 
-test-long: libtorch ## the long form of a test in `make test`: kill studies at fifty random moments
+test-long: libtorch ## long forms of tests: kill studies at fifty random moments; fail or kill every operation on disk (an hour)
 	$(CARGO) test --locked --test it -- --ignored --nocapture killed_at_fifty a_fault_at_every
 
 test-soak: libtorch ## ask the dashboard 200 times a second for a minute, beside a running study and slow clients
 	$(CARGO) test --locked --test it -- --ignored --nocapture a_dashboard_beside_a_running_study
 
-FUZZ_SECS ?= 600
+FUZZ_SECS ?= 85
 
-fuzz: libtorch ## read changed files of every kind that the program reads, FUZZ_SECS=600 seconds each
+fuzz: libtorch ## read changed files of every kind that the program reads, FUZZ_SECS=85 seconds each: ten minutes in all
 	AUGTRIAL_FUZZ_SECS=$(FUZZ_SECS) $(CARGO) test --locked --workspace --lib -- --nocapture no_change_
 
 test-browser: libtorch ## drive the report's page in headless Chromium

@@ -34,7 +34,7 @@ pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<(), CliError> {
                 (fails > 0).then(|| CliError::Foreseen { file: file.clone(), fails })
             }
             Err(error) => {
-                told.push(json!({ "file": file, "ok": false, "errors": errors(&error) }));
+                told.push(json!({ "file": file.to_string_lossy(), "ok": false, "errors": errors(&error) }));
                 Some(error)
             }
         };
@@ -70,7 +70,7 @@ fn hint(plan: &Plan) -> Option<String> {
 
 fn described(file: &std::path::Path, plan: &Plan, foreseen: &[Foreseen]) -> Value {
     json!({
-        "file": file,
+        "file": file.to_string_lossy(),
         "ok": foreseen.iter().all(|one| !one.fails),
         "study": plan.study.name,
         "plan": plan.digest().to_string(),

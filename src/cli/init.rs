@@ -37,7 +37,7 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
         Some(path) => look(path, &base)?,
     };
     let pretrained = args.pretrained.as_deref().map(|file| weights(file, &base)).transpose()?;
-    let editor = bundled_editor().map(|path| seen_from(&base, &path));
+    let editor = bundled_editor().map(|path| seen_from(&base, &path)).transpose()?;
     let known = Known { name: study_name(&args.file, args.data.as_deref()), data, pretrained, editor };
     let proposal = Proposal::of(&known);
     write(&args.file, &proposal.to_file(&known), args.force)?;
@@ -64,7 +64,7 @@ fn look(path: &Path, base: &Path) -> Result<Data, CliError> {
             path.display()
         )));
     }
-    Ok(Data::Read { path: seen_from(base, path), is_table, survey: Box::new(survey) })
+    Ok(Data::Read { path: seen_from(base, path)?, is_table, survey: Box::new(survey) })
 }
 
 /// The weights, and the network that they are of.
@@ -75,11 +75,11 @@ fn weights(file: &Path, base: &Path) -> Result<(&'static str, String), CliError>
             file.display()
         )));
     }
-    let Ok(worker) = super::torch::worker() else { return Ok(("resnet18", seen_from(base, file))) };
+    let Ok(worker) = super::torch::worker() else { return Ok(("resnet18", seen_from(base, file)?)) };
     let mut problem = String::new();
     for network in Architecture::all() {
         match worker.check_weights(network, file) {
-            Ok(()) => return Ok((network.name(), seen_from(base, file))),
+            Ok(()) => return Ok((network.name(), seen_from(base, file)?)),
             Err(error) if problem.is_empty() => problem = error,
             Err(_) => {}
         }
@@ -88,9 +88,16 @@ fn weights(file: &Path, base: &Path) -> Result<(&'static str, String), CliError>
 }
 
 /// A path as an experiment file in `base` may name it: relative where it lies below.
-fn seen_from(base: &Path, path: &Path) -> String {
+fn seen_from(base: &Path, path: &Path) -> Result<String, CliError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.strip_prefix(base).unwrap_or(&path).display().to_string()
+    let seen = path.strip_prefix(base).unwrap_or(&path);
+    let unwritable = || {
+        let path = path.display();
+        CliError::BadData(format!(
+            "{path} is not UTF-8, so that no experiment file can name it: rename it, or link to it"
+        ))
+    };
+    seen.to_str().map(str::to_owned).ok_or_else(unwritable)
 }
 
 /// Writes the file; without `replace` only if there is none.

@@ -5,14 +5,17 @@ use std::path::Path;
 
 use super::CliError;
 use augtrial_audit::{LabelIssue, label_issues};
+use augtrial_base::disk;
 use augtrial_data::manifest::Manifest;
 
+/// A table of millions of images has less.
+const MOST_BYTES: u64 = 2 << 30;
 /// The column of the images.
 const PATH: &str = "path";
 
 /// The labels in doubt of the images that the table names.
 pub(super) fn doubts(file: &Path, manifest: &Manifest) -> Result<Vec<LabelIssue>, CliError> {
-    let bytes = std::fs::read(file)
+    let bytes = disk::read_regular(file, MOST_BYTES)
         .map_err(|error| CliError::Arguments(format!("cannot read the probabilities {}: {error}", file.display())))?;
     parse(&bytes, manifest).map_err(|problem| {
         CliError::Arguments(format!(

@@ -1,116 +1,201 @@
 //! Every operation on disk of a small study, failed or killed once: a rerun ends with the bits of an undisturbed study and
 //! with everything that a finished run must have.
 //!
-//! `AUGTRIAL_FAULT` (`base::disk::fault`) counts the operations of all processes of a study in one file, a line each.
+//! `AUGTRIAL_FAULT` (`base::disk::fault`) counts the operations of all processes of a command in one file, a line each. A study
+//! is disturbed in three stages, each from a copy of what the stage before it left, so that every operation can be tried.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::lab::{Lab, TINY, text};
 use crate::study::recorded;
 
-/// One arm with a set, one trial.
+/// One arm with a set, one trial, most images in the test part.
 fn one_trial() -> String {
     TINY.replace("seeds = [1, 2]", "seeds = [1]")
+        .replace("test = 0.2", "test = 0.6")
         .replace("[[arm]]\nname = \"control\"\nrole = \"control\"\n", "")
         .replace("name = \"flipped\"", "name = \"flipped\"\nrole = \"control\"")
 }
 
-const RUN: [&str; 5] = ["run", "experiment.toml", "-q", "--checkpoint-every", "1epoch"];
+const SHOW: &[&str] = &["show", "experiment.toml", "--output", "sheet.png"];
+const RUN: &[&str] = &["run", "experiment.toml", "-q", "--checkpoint-every", "1epoch", "--retry-failed"];
+const KINDS: [&str; 3] = ["enospc", "eio", "kill"];
 
-/// What a study is after a fault and a rerun: its results and its sets.
-type State = (String, Vec<(String, Vec<u8>)>);
+/// Files by name, and what the registry says.
+type State = (Vec<(String, Vec<u8>)>, String);
+
+/// A part of a study whose operations are disturbed.
+struct Stage {
+    name: &'static str,
+    command: &'static [&'static str],
+    /// What the stages before it left.
+    before: Lab,
+    /// The operations of the undisturbed command that belong to this stage.
+    operations: Vec<String>,
+    /// What the command must leave.
+    state: fn(&Lab) -> State,
+    expected: State,
+}
+
+/// Images that are rendered, decoded and shown.
+fn data(lab: &Lab) -> State {
+    let decoded = lab.tree("runs/cache").into_iter().filter(|(name, _)| Path::new(name).extension().is_some());
+    let images = lab.tree("runs/synthetic").into_iter().chain(decoded);
+    (images.chain([("sheet.png".to_owned(), std::fs::read(lab.path("sheet.png")).unwrap())]).collect(), String::new())
+}
+
+/// Sets and results. The record verifies, and the report is there and is what the registry gives.
+fn finished(lab: &Lab) -> State {
+    lab.run(&["runs", "verify"]);
+    lab.run(&["report", "tiny", "--verify"]);
+    (lab.sets(), recorded(lab))
+}
+
+impl Stage {
+    /// Runs the command undisturbed in a copy of `before`; `cut` says after which operation the stage ends, if not at the end.
+    fn new(
+        name: &'static str,
+        command: &'static [&'static str],
+        before: &Lab,
+        state: fn(&Lab) -> State,
+        cut: &str,
+    ) -> Self {
+        let lab = copy_of(before);
+        let (end, errors) = disturbed(&lab, command, 0, "count");
+        assert_eq!(end, "finished", "{errors}");
+        let mut operations: Vec<String> =
+            std::fs::read_to_string(counter(&lab)).unwrap().lines().map(str::to_owned).collect();
+        if let Some(last) = operations.iter().position(|operation| operation == cut) {
+            operations.truncate(last + 1);
+        }
+        Self { name, command, before: copy_of(before), operations, state, expected: state(&lab) }
+    }
+
+    /// All stages of the study.
+    fn all() -> [Self; 3] {
+        let empty = Lab::new(&one_trial());
+        let data = Self::new("data", SHOW, &empty, data, "");
+        let rendered = copy_of(&empty);
+        rendered.run(SHOW);
+        let trial = Self::new("trial", RUN, &rendered, finished, "rename done.json");
+        let trained = copy_of(&rendered);
+        assert_eq!(disturbed(&trained, RUN, trial.operations.len() + 1, "kill").0, "killed");
+        let report = Self::new("report", RUN, &trained, finished, "");
+        [data, trial, report]
+    }
+
+    /// Disturbs operation `number`, runs the same command again, and says how the disturbed one ended. What the second leaves
+    /// must be what an undisturbed one leaves.
+    fn disturb(&self, number: usize, kind: &'static str) -> String {
+        let lab = copy_of(&self.before);
+        let (first, errors) = disturbed(&lab, self.command, number, kind);
+        let what = format!("{}: operation {number} ({}), {kind}: {first}", self.name, self.operations[number - 1]);
+        assert!(!errors.contains("panicked"), "{what}; {errors}");
+        let again = lab.output(self.command);
+        assert!(again.status.success(), "{what}; then {}", text(&again.stderr));
+        assert!((self.state)(&lab) == self.expected, "{what}; the rerun left something else");
+        first
+    }
+}
 
 fn counter(lab: &Lab) -> PathBuf {
     lab.path("operations")
 }
 
-/// Runs the study once with a fault at operation `number`, and says how it ended.
-fn disturbed(lab: &Lab, number: usize, kind: &str) -> String {
+/// The same folder elsewhere, with the times of its files.
+fn copy_of(lab: &Lab) -> Lab {
+    let copy = Lab::new("");
+    let from = lab.path(".");
+    let copied = Command::new("cp").arg("-a").arg(from).arg(copy.path(".")).status().unwrap();
+    assert!(copied.success());
+    copy
+}
+
+/// Runs a command once with a fault at operation `number`, and says how it ended and what it wrote.
+fn disturbed(lab: &Lab, command: &[&str], number: usize, kind: &str) -> (String, String) {
     let fault = format!("{number}:{kind}:{}", counter(lab).display());
-    let output = lab.command(&RUN).env("AUGTRIAL_FAULT", fault).output().unwrap();
-    let errors = text(&output.stderr);
-    assert!(!errors.contains("panicked"), "operation {number}, {kind}: {errors}");
-    match output.status.code() {
+    let Output { status, stderr, .. } = lab.command(command).env("AUGTRIAL_FAULT", fault).output().unwrap();
+    let end = match status.code() {
         Some(0) => "finished".to_owned(),
         Some(code) => format!("exit {code}"),
         None => "killed".to_owned(),
-    }
+    };
+    (end, text(&stderr))
 }
 
-/// The operations of an undisturbed study, and what it makes.
-fn undisturbed() -> (Vec<String>, State) {
-    let lab = Lab::new(&one_trial());
-    assert_eq!(disturbed(&lab, 0, "count"), "finished");
-    let operations = std::fs::read_to_string(counter(&lab)).unwrap().lines().map(str::to_owned).collect();
-    (operations, (recorded(&lab), lab.sets()))
-}
-
-const KINDS: [&str; 3] = ["enospc", "eio", "kill"];
-
-/// How often each operation ended how: by its name, then by the fault, then by the end of the study that met it.
+/// How often each operation ended how: by stage and name, then by the fault and the end of the command that met it.
 type Outcomes = BTreeMap<String, BTreeMap<(&'static str, String), u32>>;
 
-/// An operation without what differs from one file of its kind to the next: `rename 3.png` and `rename 17.png` are one row.
-fn row_of(operation: &str) -> String {
-    let mut row = String::new();
-    for character in operation.chars() {
-        let number = character.is_ascii_digit();
-        if !number || !row.ends_with('N') {
-            row.push(if number { 'N' } else { character });
+/// An operation without what differs from one file of its kind to the next: pictures, tables and records are rows each.
+fn row_of(stage: &str, operation: &str) -> String {
+    let (action, file) = operation.split_once(' ').unwrap_or((operation, ""));
+    let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+    let many = ["png", "svg", "pdf", "csv", "tex", "parquet", "rgb8"].contains(&ending);
+    let digest = stem.len() >= 12 && stem.chars().all(|character| character.is_ascii_hexdigit());
+    match (many, digest) {
+        (true, _) => format!("{stage}: {action} *.{ending}"),
+        (false, true) => format!("{stage}: {action} DIGEST {ending}"),
+        (false, false) => {
+            format!("{stage}: {action} {}", file.trim_matches(|character: char| character.is_ascii_digit()))
         }
     }
-    row
 }
 
-/// The table as lines: an operation, how often it is done, and for each fault how the study that met it ended.
+/// The table as lines: an operation, how often it is done, and for each fault how the command that met it ended.
 fn lines_of(outcomes: &Outcomes) -> String {
     let ends = |ends: &BTreeMap<(&'static str, String), u32>, kind: &str| {
         let of_kind = ends.iter().filter(|((fault, _), _)| *fault == kind);
         of_kind.map(|((_, end), count)| format!("{count} {end}")).collect::<Vec<_>>().join(", ")
     };
-    let mut lines = vec![format!("operation | {} | every rerun", KINDS.join(" | "))];
+    let mut lines =
+        vec![format!("| operation | {} | the rerun |", KINDS.join(" | ")), "|---|---|---|---|---|".to_owned()];
     for (operation, found) in outcomes {
         let cells = KINDS.map(|kind| ends(found, kind)).join(" | ");
-        lines.push(format!("{operation} | {cells} | same bits, record and report verify"));
+        lines.push(format!("| {operation} | {cells} | same bits |"));
     }
     lines.join("\n")
 }
 
-/// After a fault, the same command without one must end in the same state, with a record that verifies and a report.
-fn faults_at(numbers: impl Iterator<Item = usize>, operations: &[String], expected: &State) -> Outcomes {
-    let mut table = Outcomes::new();
-    for number in numbers {
-        for kind in KINDS {
-            let lab = Lab::new(&one_trial());
-            let first = disturbed(&lab, number, kind);
-            let again = lab.output(&["run", "experiment.toml", "-q", "--checkpoint-every", "1epoch", "--retry-failed"]);
-            let what = format!("operation {number} ({}), {kind}: {first}", operations[number - 1]);
-            assert!(again.status.success(), "{what}; then {}", text(&again.stderr));
-            assert_eq!(&(recorded(&lab), lab.sets()), expected, "{what}");
-            lab.run(&["runs", "verify"]);
-            lab.run(&["report", "tiny", "--verify"]);
-            println!("{what}; rerun: same bits, record and report verify");
-            *table.entry(row_of(&operations[number - 1])).or_default().entry((kind, first)).or_default() += 1;
+/// Disturbs the named operations of a stage in every way, on two threads.
+fn faults_at(stage: &Stage, numbers: &[usize]) -> Outcomes {
+    let (next, table) = (AtomicUsize::new(0), Mutex::new(Outcomes::new()));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(&number) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    for kind in KINDS {
+                        let end = stage.disturb(number, kind);
+                        let row = row_of(stage.name, &stage.operations[number - 1]);
+                        *table.lock().unwrap().entry(row).or_default().entry((kind, end)).or_default() += 1;
+                    }
+                }
+            });
         }
-    }
-    table
+    });
+    table.into_inner().unwrap()
 }
 
 #[test]
 fn a_fault_at_some_operations_costs_no_more_than_a_rerun() {
-    let (operations, expected) = undisturbed();
-    assert!(operations.len() > 50, "{operations:?}");
-    // Three that differ from one operation count to the next; the long form takes all.
-    let some = [operations.len() / 5, operations.len() / 2, operations.len() - 3];
-    let table = faults_at(some.into_iter(), &operations, &expected);
-    assert_eq!(table.values().flat_map(BTreeMap::values).sum::<u32>(), 9, "{}", lines_of(&table));
+    for stage in Stage::all() {
+        let count = stage.operations.len();
+        assert!(count > 50, "{}: {:?}", stage.name, stage.operations);
+        // One in the middle of a stage; the long form takes all.
+        let table = faults_at(&stage, &[count / 2]);
+        assert_eq!(table.values().flat_map(BTreeMap::values).sum::<u32>(), 3, "{}", lines_of(&table));
+    }
 }
 
 #[test]
 #[ignore = "needs an hour: `make test-long`"]
 fn a_fault_at_every_operation_costs_no_more_than_a_rerun() {
-    let (operations, expected) = undisturbed();
-    let table = faults_at(1..=operations.len(), &operations, &expected);
-    println!("{} operations\n{}", operations.len(), lines_of(&table));
+    for stage in Stage::all() {
+        let all: Vec<usize> = (1..=stage.operations.len()).collect();
+        println!("{}: {} operations\n{}", stage.name, all.len(), lines_of(&faults_at(&stage, &all)));
+    }
 }

@@ -103,6 +103,22 @@ fn files_that_cannot_be_used_are_listed_and_verify_fails_on_them() {
     }
     let errors = lab.fail(3, &["dataset", "verify", "data", "-q"]);
     assert!(errors.contains("2 files cannot be used"), "{errors}");
+
+    lab.write("data/glass/phone.heic", b"\0\0\0\x18ftypheic");
+    lab.write(
+        "study.toml",
+        TINY.replace(
+            "[dataset.synthetic]\nimages = 72\nwidth_px = 32\nheight_px = 32",
+            "[dataset.folder]\npath = \"data\"",
+        ),
+    );
+    let plan = lab.run(&["plan", "study.toml", "-q"]);
+    let header: Vec<&str> = plan.lines().find(|line| line.contains("unusable")).unwrap().split_whitespace().collect();
+    let column = header.iter().position(|name| *name == "unusable").unwrap();
+    for (class, unusable) in [("glass", "1"), ("metal", "2"), ("paper", "0")] {
+        let row = plan.lines().find(|line| line.trim_start().starts_with(class)).unwrap();
+        assert_eq!(row.split_whitespace().nth(column), Some(unusable), "{plan}");
+    }
 }
 
 #[test]
@@ -137,6 +153,10 @@ fn looking_where_there_are_no_runs_creates_nothing() {
     }
     lab.fail(5, &["compare"]);
     assert!(!lab.path("runs").exists());
+    let photos = on_folder(&lab, None);
+    lab.write("photos.toml", photos);
+    lab.output(&["plan", "photos.toml"]);
+    assert!(!lab.path("runs").exists(), "nothing is rendered for images that are there");
     lab.run(&["plan", "experiment.toml"]);
     assert!(!lab.path("runs/trials").exists() && !lab.path("runs/registry.sqlite").exists());
 }
@@ -205,9 +225,54 @@ mod linux {
         let strange = OsStr::from_bytes(b"no\xfftext.toml");
         let output = lab.command(&["plan"]).arg(strange).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", crate::lab::text(&output.stderr));
+        lab.run(&["dataset", "render", "photos", "--images", "60", "--size", "32x32", "-q"]);
         std::fs::copy(lab.path("experiment.toml"), lab.path("").join(strange)).unwrap();
-        let output = lab.command(&["plan", "-q"]).arg(strange).output().unwrap();
-        assert!(output.status.success(), "{}", crate::lab::text(&output.stderr));
+        for (arguments, code, said) in [
+            (&["plan", "-q"][..], 0, ""),
+            (&["check"], 0, ""),
+            (&["check", "--json"], 0, ""),
+            (&["run", "-q"], 2, "is not UTF-8, and the processes that train are told paths as text: rename it"),
+            (&["submit", "--place", "parallel", "--dry-run"], 2, "is not UTF-8"),
+        ] {
+            let output = lab.command(arguments).arg(strange).output().unwrap();
+            let errors = crate::lab::text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+            assert!(errors.contains(said) && !errors.contains("panicked"), "{arguments:?}: {errors}");
+        }
+        let folder = OsStr::from_bytes(b"caf\xe9");
+        std::fs::rename(lab.path("photos"), lab.path("").join(folder)).unwrap();
+        let output = lab.command(&["init", "new.toml", "--data"]).arg(folder).output().unwrap();
+        let errors = crate::lab::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{errors}");
+        assert!(errors.contains("is not UTF-8") && !lab.path("new.toml").exists(), "{errors}");
+    }
+
+    /// Another user's folder: everything can be looked at, and nothing is written.
+    #[test]
+    fn what_cannot_be_written_can_be_looked_at() {
+        use std::os::unix::process::CommandExt as _;
+        const NOBODY: u32 = 65534;
+        let lab = Lab::new(TINY);
+        lab.run(&["run", "experiment.toml", "-q", "--arm", "control"]);
+        let commands =
+            [&["runs", "list"][..], &["runs", "show", "latest"], &["report", "tiny", "--verify"], &["runs", "verify"]];
+        let before = commands.map(|arguments| lab.run(arguments));
+        let files = (lab.tree("runs"), lab.tree("reports"));
+        let mode = |mode: &str| {
+            assert!(Command::new("chmod").args(["-R", mode]).arg(lab.path(".")).status().unwrap().success());
+        };
+        mode("a-w,a+rX");
+        for (arguments, before) in commands.iter().zip(&before) {
+            let mut command = lab.command(arguments);
+            if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
+                command.uid(NOBODY).gid(NOBODY);
+            }
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", crate::lab::text(&output.stderr));
+            assert_eq!(&crate::lab::text(&output.stdout), before, "{arguments:?}");
+        }
+        mode("u+w");
+        assert_eq!((lab.tree("runs"), lab.tree("reports")), files);
     }
 
     #[test]

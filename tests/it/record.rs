@@ -55,6 +55,8 @@ fn whatever_happens_at_a_runs_end_the_next_start_mends_it() {
         ("remove checkpoint.safetensors", "kill"),
         ("remove checkpoint.safetensors", "eio"),
         ("write done.json", "enospc"),
+        ("write weights.safetensors", "enospc"),
+        ("write weights.safetensors", "kill"),
     ]) {
         let lab = lab();
         let (output, _) = operations(&lab, &format!("{}:{kind}", place(what)));

@@ -92,6 +92,13 @@ fn check_and_plan_foresee_what_would_fail_later() {
     let alone = screen(&lab, &["plan", "alone.toml", "-q"]);
     assert!(alone.contains(&format!("will fail: arm `control`: {images} images in batches of")), "{alone}");
     lab.fail(3, &["check", "gone.toml", "weights.toml"]);
+
+    lab.write("gpu.toml", study.replace("device = \"cpu\"", "device = \"cuda:9\""));
+    lab.fail(3, &["check", "gpu.toml"]);
+    for command in [&["check", "gpu.toml"][..], &["plan", "gpu.toml", "-q"]] {
+        let told = words(&text(&lab.output(command).stdout));
+        assert!(told.contains("will fail: device `cuda:9` is not available"), "{told}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! folder that [`publish`] makes whole at the end.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek as _, Write};
+use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 mod fault;
@@ -28,6 +28,9 @@ use fault::operation;
 
 /// Prefix of files and folders that are being written. What a kill leaves of them is never read.
 pub const UNFINISHED: &str = ".new-";
+
+/// How often a folder is put in place again because another process changed it meanwhile.
+const MOST_RIVALS: u32 = 100;
 
 /// When the content of a file must be on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,27 +153,72 @@ pub fn publish_with(unfinished: &Path, folder: &Path, durability: Durability) ->
     }
 }
 
-/// Puts the folder `unfinished` in place of `folder`, whatever was there; that is removed. Where a kill comes between the
-/// two renames, the old folder is beside under a temporary name, and the new one too.
+/// Puts the folder `unfinished` in place of `folder`, whatever was there; that is removed. Where the file system can exchange two
+/// names, nobody ever sees no folder. Elsewhere a kill between two renames leaves the old folder and the new one beside, under
+/// temporary names. Of two processes that do this at once, the later one's folder stays.
 ///
 /// # Errors
 /// Whatever a step gives; the old folder is then still there, or put back.
 pub fn replace_folder(unfinished: &Unfinished, folder: &Path) -> io::Result<()> {
+    replace_folder_with(unfinished, folder, placed)
+}
+
+fn replace_folder_with(
+    unfinished: &Unfinished,
+    folder: &Path,
+    placed: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound};
+
     sync_tree(unfinished.path())?;
-    let old = if folder.exists() {
-        let aside = unfinished_folder(folder)?;
+    for rivals in 0.. {
         operation("rename", folder)?;
-        fs::rename(folder, aside.path().join("old"))?;
-        Some(aside)
-    } else {
-        None
-    };
-    let placed = operation("rename", folder).and_then(|()| fs::rename(unfinished.path(), folder));
-    if let (Err(_), Some(aside)) = (&placed, &old) {
-        fs::rename(aside.path().join("old"), folder)?;
+        match placed(unfinished.path(), folder) {
+            // Another process has put a folder here, or taken one away, since this one looked.
+            Err(error)
+                if rivals < MOST_RIVALS
+                    && matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | NotFound)
+                    && unfinished.path().is_dir() => {}
+            done => {
+                done?;
+                break;
+            }
+        }
     }
-    placed?;
     sync_folder(parent(folder))
+}
+
+/// Exchanges the names if `folder` is there, else gives `new` its name.
+#[cfg(target_os = "linux")]
+fn placed(new: &Path, folder: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+
+    let how = if folder.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+    match renameat_with(CWD, new, CWD, folder, how) {
+        // This file system, or kernel, has no such renames.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => placed_in_two_steps(new, folder),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn placed(new: &Path, folder: &Path) -> io::Result<()> {
+    placed_in_two_steps(new, folder)
+}
+
+fn placed_in_two_steps(new: &Path, folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        return fs::rename(new, folder);
+    }
+    let aside = unfinished_folder(folder)?;
+    let old = aside.path().join("old");
+    fs::rename(folder, &old)?;
+    let placed = fs::rename(new, folder);
+    if placed.is_err() && !folder.exists() {
+        fs::rename(&old, folder)?;
+    }
+    placed
 }
 
 /// Writes `files`, each with its path below `folder`, as the whole content of `folder`, in place of what was there.
@@ -292,6 +340,27 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// The bytes of a regular file of at most `most` bytes: a pipe or a device may never end.
+///
+/// # Errors
+/// `InvalidInput` if it is no regular file, `FileTooLarge` if it has more bytes; else whatever reading gives.
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let too_large = |bytes: u64| {
+        io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {bytes} bytes, and at most {most} are read"))
+    };
+    if found.len() > most {
+        return Err(too_large(found.len()));
+    }
+    let mut bytes = Vec::with_capacity(found.len() as usize);
+    // The bound holds for a file that grows meanwhile too.
+    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+}
+
 /// The folder that `path` is in.
 #[must_use]
 pub fn parent(path: &Path) -> &Path {
@@ -366,6 +435,31 @@ mod tests {
         }
         assert!(target.join("second").exists() && !target.join("first").exists());
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_that_replace_one_folder_at_once_both_succeed_and_leave_one_whole_folder() {
+        for in_two_steps in [false, true] {
+            let above = tempfile::tempdir().unwrap();
+            let target = above.path().join("report");
+            std::thread::scope(|scope| {
+                for name in ["one", "two"] {
+                    let target = &target;
+                    scope.spawn(move || {
+                        for _ in 0..50 {
+                            let unfinished = unfinished_folder(target).unwrap();
+                            fs::write(unfinished.path().join("a"), name).unwrap();
+                            fs::write(unfinished.path().join("b"), name).unwrap();
+                            let place = if in_two_steps { placed_in_two_steps } else { placed };
+                            replace_folder_with(&unfinished, target, place).unwrap();
+                        }
+                    });
+                }
+            });
+            let read = |name: &str| fs::read(target.join(name)).unwrap();
+            assert_eq!(read("a"), read("b"));
+            assert_eq!(fs::read_dir(above.path()).unwrap().count(), 1, "nothing is left behind");
+        }
     }
 
     #[cfg(unix)]

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
+use augtrial_base::disk;
 use augtrial_base::events::Split;
 
 /// Spellings of the parts that data sets use, in lower case.
@@ -18,6 +19,8 @@ const PARTS: [(&str, Split); 7] = [
     ("test", Split::Test),
     ("testing", Split::Test),
 ];
+/// Bytes of a table at most, as for whoever reads it.
+const MOST_BYTES: u64 = 2 << 30;
 /// What desktops and archives leave behind, besides names with a leading dot.
 const LITTER: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
 /// Separators of tables, the first of equals.
@@ -153,10 +156,7 @@ fn here(path: PathBuf) -> PathBuf {
 
 /// Whether a table has a column `split` in which something stands.
 fn has_splits(file: &Path) -> io::Result<bool> {
-    if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let bytes = fs::read(file)?;
+    let bytes = disk::read_regular(file, MOST_BYTES)?;
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
     let delimiter = delimiter(text.lines().next().unwrap_or_default());

@@ -1,7 +1,6 @@
 //! From a text to a [`Plan`]: shape first, then types, then meaning, each with every error at once.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use schemars::generate::SchemaSettings;
@@ -14,6 +13,7 @@ use super::overrides::Override;
 use super::source::Node;
 use super::{Plan, Role, check, copies, decisions, overrides, shape, tune};
 use augtrial_base::diagnostic::{Diagnostic, Diagnostics};
+use augtrial_base::disk;
 
 /// Bytes of an experiment file at most.
 const MOST_BYTES: u64 = 4 << 20;
@@ -28,8 +28,8 @@ pub enum PlanError {
     #[error("the experiment file {} is not a regular file", path.display())]
     NotAFile { path: PathBuf },
     /// It is larger than any experiment.
-    #[error("the experiment file {} has {bytes} bytes; {MOST_BYTES} are the most", path.display())]
-    TooLarge { path: PathBuf, bytes: u64 },
+    #[error("the experiment file {} has more than {MOST_BYTES} bytes, which are the most", path.display())]
+    TooLarge { path: PathBuf },
     /// An override does not fit the file.
     #[error("cannot apply --set {0}")]
     Override(String),
@@ -60,18 +60,13 @@ pub fn schema() -> serde_json::Value {
 
 /// The text of a regular file of bounded size: a pipe or a device may never end.
 pub(super) fn read_text(path: &Path) -> Result<String, PlanError> {
-    let failed = |source| PlanError::Read { path: path.to_owned(), source };
-    let found = std::fs::metadata(path).map_err(failed)?;
-    if !found.is_file() {
-        return Err(PlanError::NotAFile { path: path.to_owned() });
-    }
-    if found.len() > MOST_BYTES {
-        return Err(PlanError::TooLarge { path: path.to_owned(), bytes: found.len() });
-    }
-    let mut text = String::new();
-    // The bound holds for a file that grows meanwhile too.
-    File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)).map_err(failed)?;
-    Ok(text)
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::InvalidInput => PlanError::NotAFile { path: path.to_owned() },
+        io::ErrorKind::FileTooLarge => PlanError::TooLarge { path: path.to_owned() },
+        _ => PlanError::Read { path: path.to_owned(), source },
+    };
+    let bytes = disk::read_regular(path, MOST_BYTES).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 impl Plan {
@@ -267,6 +262,17 @@ online = [{ horizontal_flip = {} }]
     }
 
     #[test]
+    fn a_budget_without_end_is_refused_with_its_bounds() {
+        for (budget, bounds) in [
+            ("updates = 9223372036854775807", "`updates` must lie between 1 and 1000000000"),
+            ("epochs = 4294967295", "`epochs` must lie between 1 and"),
+        ] {
+            let error = parse(&MINIMAL.replace("epochs = 1", budget)).unwrap_err();
+            assert!(error.to_string().contains(bounds), "{error}");
+        }
+    }
+
+    #[test]
     fn the_written_plan_is_read_back_as_the_same_plan() {
         let plan = parse(MINIMAL).unwrap();
         let again = parse(&plan.to_toml()).unwrap();
@@ -295,7 +301,7 @@ online = [{ horizontal_flip = {} }]
         let folder = std::env::temp_dir();
         assert!(matches!(Plan::load(&folder, &[]), Err(PlanError::NotAFile { .. })));
         let large = folder.join(format!("augtrial-large-{}.toml", std::process::id()));
-        File::create(&large).unwrap().set_len(MOST_BYTES + 1).unwrap();
+        std::fs::File::create(&large).unwrap().set_len(MOST_BYTES + 1).unwrap();
         let error = Plan::load(&large, &[]).unwrap_err();
         std::fs::remove_file(&large).unwrap();
         assert!(matches!(error, PlanError::TooLarge { .. }), "{error}");

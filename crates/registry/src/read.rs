@@ -183,7 +183,7 @@ impl RunFolder {
         let done = self.done()?;
         let damaged = |problem: String| RegistryError::Damaged { run: self.run(), problem };
         match &done {
-            Some((_, Some(seal))) => seal.check(self.path(), depth).map_err(damaged)?,
+            Some((_, Some(seal))) => seal.check(self.run(), self.path(), depth)?,
             Some((_, None)) if header.format >= SEALED_SINCE => {
                 return Err(damaged("done.json has no digests of the record's files".to_owned()));
             }

@@ -1,12 +1,14 @@
 //! `done.json` closes a record: it holds the size and digest of every file of the record, and a digest of itself.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::RegistryError;
+use super::id::RunId;
 use super::record::Done;
 use augtrial_base::digest::Digest;
 
@@ -90,11 +92,13 @@ impl Seal {
         Ok((serde_json::from_value(value).map_err(|error| format!("done.json: {error}"))?, seal))
     }
 
-    /// Whether the files are those that were there when the record was closed.
+    /// Whether the files of `run` are those that were there when its record was closed.
     ///
     /// # Errors
-    /// The first that is not, as a sentence.
-    pub fn check(&self, folder: &Path, depth: Depth) -> Result<(), String> {
+    /// [`RegistryError::Damaged`] with the first that is not; [`RegistryError::Io`] if a file is there and the system cannot
+    /// read it now, which says nothing of the record.
+    pub fn check(&self, run: RunId, folder: &Path, depth: Depth) -> Result<(), RegistryError> {
+        let damaged = |problem: String| RegistryError::Damaged { run, problem };
         let left_out: Vec<String> = std::fs::read(folder.join(LEFT_OUT))
             .ok()
             .and_then(|json| serde_json::from_slice(&json).ok())
@@ -104,14 +108,21 @@ impl Seal {
             if name.ends_with(WEIGHTS) && left_out.contains(name) && !path.exists() {
                 continue;
             }
-            let bytes = path.metadata().map_err(|_| format!("{name} is missing"))?.len();
+            let unreadable = |error: io::Error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => damaged(format!("{name} is missing")),
+                io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory => {
+                    damaged(format!("{name} cannot be read: {error}"))
+                }
+                _ => RegistryError::io("read", &path)(error),
+            };
+            let bytes = path.metadata().map_err(unreadable)?.len();
             if bytes != mark.bytes {
-                return Err(format!("{name} has {bytes} bytes and had {} when the run ended", mark.bytes));
+                return Err(damaged(format!("{name} has {bytes} bytes and had {} when the run ended", mark.bytes)));
             }
             if depth == Depth::Full || bytes <= QUICK_BYTES {
-                let digest = Digest::of_file(&path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+                let digest = Digest::of_file(&path).map_err(unreadable)?;
                 if digest != mark.digest {
-                    return Err(format!("{name} was changed since the run ended"));
+                    return Err(damaged(format!("{name} was changed since the run ended")));
                 }
             }
         }

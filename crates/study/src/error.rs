@@ -116,6 +116,8 @@ pub enum StudyError {
     NoEngine,
     #[error(transparent)]
     Kernels(#[from] augtrial_trial::kernels::KernelsError),
+    #[error("the path {} is not UTF-8, and the processes that train are told paths as text: rename it", path.display())]
+    PathNotText { path: PathBuf },
     #[error("cannot start a worker process")]
     StartWorker(#[source] io::Error),
     #[error(transparent)]
@@ -157,6 +159,7 @@ impl StudyError {
             | Self::NoTry { .. }
             | Self::LooksTooLate { .. }
             | Self::LooksElsewhere { .. }
+            | Self::PathNotText { .. }
             | Self::NotReplayable { .. }
             | Self::NoReplayOfCommand { .. }
             | Self::Kernels(_)

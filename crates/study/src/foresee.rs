@@ -191,9 +191,10 @@ fn lone_sample(plan: &Plan, arm: &ArmPreview) -> Option<Foreseen> {
     let samples: u64 = arm.counts.iter().sum();
     let batch = u64::from(plan.classifier.batch_size);
     let (width, height) = plan.input_px();
-    let stride = plan.classifier.row()?.stride_px;
-    let alone = samples % batch == 1 && width.max(height) <= stride;
-    alone.then(|| {
+    // How a command batches and fits images is its own affair.
+    let trains = plan.classifier.command.is_none();
+    let alone = samples % batch == 1 && width.max(height) <= plan.network_traits().lone_image_px;
+    (trains && alone).then(|| {
         Foreseen::failure(
             format!(
                 "arm `{}`: {samples} images in batches of {batch} leave a last batch of one, which batch normalization cannot \
@@ -313,5 +314,15 @@ mod tests {
         assert!(alone.fails && alone.text.contains("such as 12"), "{}", alone.text);
         assert_eq!(lone_sample(&small, &arm(143)), None);
         assert_eq!(lone_sample(&plan(RENDERED, "batch_size = 13", ""), &arm(144)), None, "larger pictures leave more");
+
+        // A network from a file says itself what it makes of small images.
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = include_str!("../fixtures/network.json");
+        std::fs::write(folder.path().join("manifest.json"), manifest).unwrap();
+        std::fs::write(folder.path().join("network.pt"), b"module").unwrap();
+        let network = format!("batch_size = 13\nnetwork = {{ torchscript = '{}' }}", folder.path().display());
+        let of_file = plan(RENDERED, &network, "");
+        assert!(lone_sample(&of_file, &arm(144)).is_some(), "64x48 px are one value a channel for this network");
+        assert_eq!(lone_sample(&of_file, &arm(143)), None);
     }
 }

@@ -5,6 +5,7 @@ use super::arms::ReadyArm;
 use super::data::Division;
 use super::prepared::Prepared;
 use augtrial_base::events::Split;
+use augtrial_base::text;
 use augtrial_data::manifest::ImageRecord;
 use augtrial_data::samples::Sample;
 use augtrial_registry::Registry;
@@ -77,7 +78,20 @@ fn table(classes: &[String], mut rows: Vec<Row<'_>>) -> Vec<u8> {
     let mut write = |record: [&str; 5]| out.write_record(record).expect("memory takes every byte");
     write(HEADER);
     for Row { split, class, path, image, derived } in &rows {
-        write([split.name(), &classes[*class as usize], path, image, if *derived { "true" } else { "false" }]);
+        let (class, path) = (text::csv(&classes[*class as usize]), text::csv(path));
+        write([split.name(), &class, &path, image, if *derived { "true" } else { "false" }]);
     }
     out.into_inner().expect("memory takes every byte")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_spreadsheet_would_compute_are_text() {
+        let row = Row { split: Split::Train, class: 0, path: "=1+1/a.png", image: "00".to_owned(), derived: false };
+        let table = String::from_utf8(table(&["=1+1".to_owned()], vec![row])).unwrap();
+        assert_eq!(table, "part,class,path,image,derived\ntrain,'=1+1,'=1+1/a.png,00,false\n");
+    }
 }

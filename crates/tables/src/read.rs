@@ -1,13 +1,13 @@
 //! Tables that others have written: CSV, Parquet and JSON lines, read whole and taken as they are.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{AnyValue, ParquetReader, SerReader as _};
 
 use super::Value;
+use augtrial_base::disk;
 
 /// Bytes of a file at most.
 const MOST_BYTES: u64 = 2 << 30;
@@ -28,8 +28,6 @@ pub enum ReadError {
     Io { path: PathBuf, source: io::Error },
     #[error("{} is no table that can be read: its name must end in .csv, .tsv, .parquet or .jsonl", path.display())]
     Unknown { path: PathBuf },
-    #[error("{} has {bytes} bytes; {MOST_BYTES} are the most", path.display())]
-    TooLarge { path: PathBuf, bytes: u64 },
     #[error("{} is not CSV", path.display())]
     Csv { path: PathBuf, source: csv::Error },
     #[error("{} is not Parquet with plain columns", path.display())]
@@ -47,18 +45,19 @@ impl Table {
     /// [`ReadError`].
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let failed = |source| ReadError::Io { path: path.to_owned(), source };
-        let bytes = path.metadata().map_err(failed)?.len();
-        if bytes > MOST_BYTES {
-            return Err(ReadError::TooLarge { path: path.to_owned(), bytes });
-        }
+        let read = || disk::read_regular(path, MOST_BYTES).map_err(failed);
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let table = match extension.as_str() {
-            "csv" | "tsv" | "txt" => Self::from_csv(&std::fs::read(path).map_err(failed)?)
-                .map_err(|source| ReadError::Csv { path: path.to_owned(), source }),
-            "parquet" => Self::from_parquet(File::open(path).map_err(failed)?)
+            "csv" | "tsv" | "txt" => {
+                Self::from_csv(&read()?).map_err(|source| ReadError::Csv { path: path.to_owned(), source })
+            }
+            "parquet" => Self::from_parquet(Cursor::new(read()?))
                 .map_err(|source| ReadError::Parquet { path: path.to_owned(), source }),
-            "jsonl" | "ndjson" => Self::from_json_lines(&std::fs::read(path).map_err(failed)?)
-                .map_err(|(line, source)| ReadError::Json { path: path.to_owned(), line, source }),
+            "jsonl" | "ndjson" => Self::from_json_lines(&read()?).map_err(|(line, source)| ReadError::Json {
+                path: path.to_owned(),
+                line,
+                source,
+            }),
             _ => Err(ReadError::Unknown { path: path.to_owned() }),
         }?;
         let mut seen = BTreeSet::new();
@@ -104,7 +103,7 @@ impl Table {
         Ok(Self { names, rows: rows.collect::<Result<_, csv::Error>>()? })
     }
 
-    fn from_parquet(file: File) -> Result<Self, polars::error::PolarsError> {
+    fn from_parquet(file: Cursor<Vec<u8>>) -> Result<Self, polars::error::PolarsError> {
         let frame = ParquetReader::new(file).finish()?;
         let names = frame.columns().iter().map(|column| column.name().to_string()).collect();
         let mut rows = vec![Vec::with_capacity(frame.width()); frame.height()];

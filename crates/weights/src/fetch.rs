@@ -9,7 +9,7 @@ use std::process::Command;
 use safetensors::tensor::TensorView;
 use zip::ZipArchive;
 
-use super::state::{State, member, state_of};
+use super::state::{MOST_BYTES, State, member, state_of};
 use super::{WeightsError, read};
 use augtrial_base::digest::Digest;
 use augtrial_base::disk;
@@ -58,7 +58,8 @@ impl Published {
     /// # Errors
     /// [`WeightsError`]: another file, or a damaged one.
     pub fn of_wheel(&self, path: &Path) -> Result<State, WeightsError> {
-        let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+        let bytes = disk::read_regular(path, MOST_BYTES)
+            .map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
         let (found, expected) = (Digest::of_bytes(&bytes), self.wheel_sha256.parse().expect("a digest of the table"));
         if found != expected {
             return Err(WeightsError::Hash { path: path.to_owned(), found, expected });

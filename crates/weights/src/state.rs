@@ -4,7 +4,6 @@
 //! after the other, followed by the storages, before: `torch/serialization.py`, `_save` and `_legacy_save`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
@@ -13,13 +12,14 @@ use zip::ZipArchive;
 
 use super::WeightsError;
 use super::pickle::{self, Value, View};
+use augtrial_base::disk;
 
 /// First bytes of a zip archive.
 const ZIP: &[u8] = b"PK\x03\x04";
 /// First bytes of the old format: protocol 2, then its magic number of ten bytes.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0a";
-/// Bytes of one storage at most.
-const MOST_BYTES: u64 = 16 << 30;
+/// Bytes of a file, and of one storage, at most.
+pub(crate) const MOST_BYTES: u64 = 16 << 30;
 /// PyTorch counts batches beside running statistics; no result depends on it.
 const BATCH_COUNT: &str = "num_batches_tracked";
 
@@ -88,7 +88,8 @@ impl Dtype {
 /// # Errors
 /// [`WeightsError::Read`] or [`WeightsError::Unreadable`].
 pub fn read(path: &Path) -> Result<State, WeightsError> {
-    let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+    let bytes =
+        disk::read_regular(path, MOST_BYTES).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
     state_of(&bytes).map_err(|problem| WeightsError::Unreadable { path: path.to_owned(), problem })
 }
 

@@ -315,13 +315,14 @@ mod tests {
     #[test]
     fn another_format_version_torch_or_nonsense_is_refused_with_its_reason() {
         let size = serde_json::json!({ "width": 128, "height": 8 });
-        let cases: [(&str, &str, serde_json::Value, &str); 6] = [
+        let cases: [(&str, &str, serde_json::Value, &str); 7] = [
             ("/format", "format", "other".into(), "its `format` is not `augtrial-ip2p`"),
             ("/version", "version", 2.into(), "its `version` is 2, and this program reads 1"),
             ("/torch", "torch", "2.9.1".into(), "exported with PyTorch 2.9.1"),
             ("/latent/scale_factor", "scale", 0.0.into(), "`latent.scale_factor` must be above 0"),
             ("/side_multiple_px", "side", 12.into(), "`side_multiple_px` must be a multiple"),
             ("/files/unet/bytes", "bytes", (1_u64 << 40).into(), "is the limit"),
+            ("/files/tokenizer/bytes", "bytes", (65_u64 << 20).into(), "is the limit"),
         ];
         for (pointer, _, value, expected) in cases {
             let folder = altered(|manifest| *manifest.pointer_mut(pointer).unwrap() = value.clone());

@@ -68,7 +68,8 @@ fn is_unfinished(name: &str) -> Option<bool> {
         return Some(true);
     }
     let earlier = [".synthetic-", ".replay-", ".reindex-"].iter().any(|prefix| name.starts_with(prefix))
-        || (name.starts_with(".tmp") && name.strip_suffix(".tmp").is_some());
+        || (name.starts_with(".tmp") && name.strip_suffix(".tmp").is_some())
+        || name == "checkpoint.safetensors.tmp";
     earlier.then_some(false)
 }
 
@@ -106,16 +107,17 @@ mod tests {
 
     #[test]
     fn what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not() {
+        const OLD: &str = "checkpoint.safetensors.tmp";
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in [".new-dead", "kept", ".tmpx.tmp", ".tmpyoung.tmp"] {
+        for name in [".new-dead", "kept", ".tmpx.tmp", ".tmpyoung.tmp", OLD] {
             fs::write(at(name), b"x").unwrap();
         }
         for name in [".new-folder", ".synthetic-old"] {
             fs::create_dir(at(name)).unwrap();
             fs::write(at(name).join("x"), b"x").unwrap();
         }
-        for name in [".new-dead", "kept", ".tmpx.tmp", ".new-folder", ".synthetic-old"] {
+        for name in [".new-dead", "kept", ".tmpx.tmp", ".new-folder", ".synthetic-old", OLD] {
             age(&at(name), UNLOCKED * 2);
         }
         let live = unfinished_folder(&at("set")).unwrap();
@@ -126,7 +128,7 @@ mod tests {
                 age(&path, UNLOCKED * 2);
             }
             let removed = sweep(folder.path())?;
-            assert_eq!(removed, [".new-dead", ".new-folder", ".synthetic-old", ".tmpx.tmp"].map(at));
+            assert_eq!(removed, [".new-dead", ".new-folder", ".synthetic-old", ".tmpx.tmp", OLD].map(at));
             Ok(())
         })
         .unwrap();

@@ -1,13 +1,12 @@
 //! Tables with columns `path`, `class` and, if wanted, `split` and `group`; other columns are not looked at.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::error::{FileLine, IngestError, KnownNames};
-use super::listing::{Candidate, Listing, confine, refuse_names, refuse_repeats};
+use super::listing::{Candidate, Listing, confine, read_listing, refuse_names, refuse_repeats};
 use crate::inside::Root;
 use augtrial_base::events::Split;
 use augtrial_base::words::plural;
@@ -64,7 +63,7 @@ pub(super) fn list(root: &Path, file: &Path, classes: Option<&[String]>) -> Resu
 
 /// The text of a table. Bytes that are no text are for the reader to refuse, each with its line.
 fn text(file: &Path) -> Result<String, IngestError> {
-    let bytes = fs::read(file).map_err(IngestError::unreadable(file))?;
+    let bytes = read_listing(file)?;
     let malformed = |line, problem: &str| IngestError::Malformed {
         place: FileLine { file: file.to_owned(), line },
         problem: problem.to_owned(),

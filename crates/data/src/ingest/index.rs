@@ -1,13 +1,11 @@
 //! Index files, TrashNet's layout: lines of `<file name> <label>`, one file per part.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use super::error::{FileLine, IngestError, KnownNames};
 use super::folder::walk;
-use super::listing::{Candidate, Listing, confine, refuse_names, refuse_repeats};
+use super::listing::{Candidate, Listing, confine, read_listing, refuse_names, refuse_repeats};
 use crate::inside::Root;
 use crate::manifest::LeftOut;
 use augtrial_base::events::Split;
@@ -61,12 +59,9 @@ fn folders(root: &Path, classes: &[String]) -> Result<Vec<(String, Root)>, Inges
 }
 
 fn read(file: &Path) -> Result<String, IngestError> {
-    fs::read_to_string(file).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => {
-            let problem = "the file is not UTF-8: save it as UTF-8".to_owned();
-            IngestError::Malformed { place: FileLine { file: file.to_owned(), line: None }, problem }
-        }
-        _ => IngestError::unreadable(file)(error),
+    String::from_utf8(read_listing(file)?).map_err(|_| {
+        let problem = "the file is not UTF-8: save it as UTF-8".to_owned();
+        IngestError::Malformed { place: FileLine { file: file.to_owned(), line: None }, problem }
     })
 }
 

@@ -1,12 +1,17 @@
 //! What a data set says it holds, before any image is opened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::error::{FileLine, IngestError};
 use crate::inside::{Escape, Root};
 use crate::manifest::LeftOut;
+use augtrial_base::disk;
 use augtrial_base::events::Split;
 use augtrial_plan::declared::class_name_problem;
+
+/// A table or an index of millions of images has less.
+const MOST_BYTES: u64 = 2 << 30;
 
 /// An image that should be there.
 #[derive(Clone, Debug)]
@@ -27,6 +32,11 @@ pub(super) struct Listing {
     pub(super) candidates: Vec<Candidate>,
     pub(super) quarantined: Vec<LeftOut>,
     pub(super) ignored: Vec<LeftOut>,
+}
+
+/// The bytes of a table or an index file.
+pub(super) fn read_listing(file: &Path) -> Result<Vec<u8>, IngestError> {
+    disk::read_regular(file, MOST_BYTES).map_err(IngestError::unreadable(file))
 }
 
 /// Puts a listed path into its one spelling: below the root, parts joined by `/`.

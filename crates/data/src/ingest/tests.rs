@@ -648,3 +648,22 @@ fn verification_finds_changed_missing_and_new_files() {
     );
     assert_eq!(found.missing[0].path, "a/2.png");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_table_or_an_index_that_never_ends_is_refused_at_once() {
+    let files = Files::with_images(&["a/1.png", "b/1.png"]);
+    let pipe = files.root().join("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for endless in [pipe, PathBuf::from("/dev/zero")] {
+        let classes = ["a", "b"].map(str::to_owned).to_vec();
+        let index =
+            Layout::Index { classes, first_label: 1, train: endless.clone(), validation: None, test: endless.clone() };
+        let layouts = [Layout::Csv { file: endless.clone(), classes: None }, index];
+        for layout in layouts {
+            let error = read(&Source::new(files.root().to_owned(), layout)).unwrap_err();
+            let IngestError::Unreadable { path, source } = &error else { panic!("{error}") };
+            assert_eq!((path, source.to_string().as_str()), (&endless, "it is not a regular file"));
+        }
+    }
+}

@@ -125,6 +125,31 @@ fn a_record_that_is_restored_counts_again_and_one_set_aside_says_why_when_it_is_
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_the_system_cannot_read_is_an_error_and_says_nothing_of_the_record() {
+    let runs = tempfile::tempdir().unwrap();
+    let registry = open(runs.path());
+    let mut guard = begin(&registry, &plan("demo"), 0, 1);
+    let notes = guard.dir().join("notes");
+    fs::write(&notes, b"").unwrap();
+    record_whole(&mut guard);
+    guard.finish_with(&["notes"]).unwrap();
+    drop(registry);
+    fs::remove_file(&notes).unwrap();
+    // It has no bytes, as the file had, and reading it gives an input/output error.
+    std::os::unix::fs::symlink("/proc/self/mem", &notes).unwrap();
+    let shown = open(runs.path()).show("latest").map(drop);
+    for error in [shown, Registry::reindex(runs.path()).map(drop)].map(Result::unwrap_err) {
+        assert!(matches!(&error, RegistryError::Io { path, .. } if *path == notes), "{error}");
+    }
+    fs::remove_file(&notes).unwrap();
+    fs::write(&notes, b"").unwrap();
+    let registry = open(runs.path());
+    assert_eq!(registry.set_aside().unwrap(), []);
+    assert!(registry.show("latest").unwrap().counts);
+}
+
+#[test]
 fn every_byte_of_a_large_file_is_compared_only_when_the_run_is_verified() {
     let runs = tempfile::tempdir().unwrap();
     let registry = open(runs.path());

@@ -40,7 +40,7 @@ pub struct Study<'s, 'p> {
 /// [`StudyError::Interrupted`]; [`StudyError::Worker`] with what a worker met; and whatever keeps the sheet from being
 /// written. Every worker has ended by then.
 pub fn run(study: &Study<'_, '_>, agenda: &Agenda<'_>, program: &WorkerProgram) -> Result<Outcome, StudyError> {
-    let begin = Order::Begin(Box::new(assignment(study.draws, study.options, study.crew)));
+    let begin = Order::Begin(Box::new(assignment(study.draws, study.options, study.crew)?));
     let Draws { plan, context, .. } = study.draws;
     let team = Team::new(program, begin, study.crew, plan.classifier.kernels, context.progress);
     let mut lead = Lead {
@@ -72,9 +72,16 @@ pub fn run(study: &Study<'_, '_>, agenda: &Agenda<'_>, program: &WorkerProgram) 
 }
 
 /// Everything about a study that whoever works on it must know.
-pub fn assignment(draws: &Draws<'_>, options: &Options, crew: Crew) -> Assignment {
+///
+/// # Errors
+/// [`StudyError::PathNotText`]: workers are told paths as JSON, which is UTF-8.
+pub fn assignment(draws: &Draws<'_>, options: &Options, crew: Crew) -> Result<Assignment, StudyError> {
     let Draws { plan, context, .. } = draws;
-    Assignment {
+    let paths = [Some(plan.base.as_path()), Some(context.workspace.runs.as_path()), context.experiment];
+    if let Some(path) = paths.into_iter().flatten().find(|path| path.to_str().is_none()) {
+        return Err(StudyError::PathNotText { path: path.to_owned() });
+    }
+    Ok(Assignment {
         plan_toml: plan.to_toml(),
         plan: plan.digest(),
         base: plan.base.clone(),
@@ -90,7 +97,7 @@ pub fn assignment(draws: &Draws<'_>, options: &Options, crew: Crew) -> Assignmen
         command_line: context.command_line.to_vec(),
         experiment: context.experiment.map(PathBuf::from),
         overrides: context.overrides.to_vec(),
-    }
+    })
 }
 
 struct Lead<'s, 'p> {

@@ -69,7 +69,7 @@ pub fn submit(
     let machine = jobs::Machine::for_plan(plan, None);
     let choice = jobs::choose(plan, None, machine, &agenda.left());
     let crew = Crew { jobs: 1, threads: choice.crew.threads };
-    let assignment = jobs::assignment(&draws, options, crew);
+    let assignment = jobs::assignment(&draws, options, crew)?;
     let assignment = assignment.absolute().map_err(BatchError::io("find", Path::new(".")))?;
     let work = Work { draws: &draws, agenda: &agenda, assignment, place, request, program, context };
     Ok(Submitted { why_threads: choice.why, ..work.submit(dry_run)? })

@@ -91,3 +91,18 @@ fn no_change_of_an_experiment_makes_its_preview_panic_or_end_without_a_reason() 
         Ok(())
     });
 }
+
+#[test]
+fn the_most_seeds_are_looked_at_in_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    photos(&folder.path().join("photos"));
+    let runs = folder.path().join("runs");
+    let seeds: Vec<u64> = (0..10_000).collect();
+    let text = EXPERIMENT.replace("seeds = [1, 2]", &format!("seeds = {seeds:?}"));
+    let plan = Plan::parse("odd.toml", &text, folder.path().to_owned(), &[]).unwrap();
+    let begin = std::time::Instant::now();
+    let preview = within(&runs, |context| preview(&plan, &Options::default(), context)).0.unwrap();
+    assert_eq!(preview.trials.len(), 40_000);
+    // A second or two by itself; a loaded machine may take longer.
+    assert!(begin.elapsed().as_secs() < 30, "{:?}", begin.elapsed());
+}
