@@ -115,7 +115,15 @@ class Source:
     def build(self, seed=0):
         """The network, in fp32 on the CPU. Also takes over what a timm model says of itself."""
         torch.manual_seed(seed)
-        network = self.build_once()
+        try:
+            network = self.build_once()
+        except OSError as error:
+            if not self.pretrained:
+                raise
+            said = str(error).strip().splitlines()[0]
+            raise ExportError(
+                f"the trained weights of {self.spec} cannot be fetched: {said} Bring the file from elsewhere, and give it with --weights FILE"
+            ) from error
         if isinstance(network, torch.jit.ScriptModule):
             raise ExportError(f"{self.spec} gives a TorchScript module already: give the nn.Module that it was made of")
         if not isinstance(network, nn.Module):

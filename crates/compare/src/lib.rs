@@ -41,7 +41,7 @@ pub use look::Look;
 pub use metrics::{Better, ByImage, METRICS, Metric, Scale, metrics_table};
 pub use others::OtherMetric;
 pub use planning::{ImageNeed, SeedNeed, SeedPlan, plan_seeds};
-pub use sanity::Warning;
+pub use sanity::{Warning, is_at_chance};
 pub use statistics::{Form, STATISTICS, Statistic, markdown_table};
 pub use subset::{OnSubset, TestSubset, on_subsets};
 pub use tuning::{ArmTuning, Tuning};

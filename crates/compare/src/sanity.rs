@@ -76,7 +76,7 @@ pub(super) fn warnings(input: &StudyResults, arms: &[ArmSummary]) -> Vec<Warning
         if is_perfect(summary.min, input) {
             found.push(Warning::AtCeiling { arm: arm.name.clone() });
         } else if let Some(chance) =
-            chance(input).filter(|chance| summary.mean <= chance + noise(*chance, input.images.len()))
+            chance(input).filter(|chance| is_at_chance(summary.mean, *chance, input.images.len()))
         {
             found.push(Warning::AtChance { arm: arm.name.clone(), mean: summary.mean, chance });
         }
@@ -118,7 +118,8 @@ fn chance(input: &StudyResults) -> Option<f64> {
     }
 }
 
-/// Two standard errors of a share of this many images.
-fn noise(share: f64, images: usize) -> f64 {
-    2.0 * (share * (1.0 - share) / images as f64).sqrt()
+/// Whether a share of right answers lies within two standard errors of `chance`, the share of whoever learned nothing.
+#[must_use]
+pub fn is_at_chance(right: f64, chance: f64, images: usize) -> bool {
+    right <= chance + 2.0 * (chance * (1.0 - chance) / images as f64).sqrt()
 }

@@ -161,3 +161,14 @@ fn runs_on_different_images_doubt_nothing() {
     assert_eq!(all.doubts(2).unwrap_err(), "the runs were tested on different images");
     assert_eq!(Answers::default().doubts(2).unwrap_err(), "no run has a result");
 }
+
+#[test]
+fn runs_that_learned_nothing_doubt_nothing() {
+    let mut all = Answers::default();
+    let guesses = answers(false).into_iter().enumerate().map(|(index, mut answer)| {
+        answer.probabilities = if index % 4 < 2 { vec![0.6, 0.4] } else { vec![0.4, 0.6] };
+        answer
+    });
+    all.add(&guesses.collect::<Vec<_>>());
+    assert!(all.doubts(2).unwrap_err().contains("no better than by always naming"), "half of the answers are right");
+}
