@@ -9,6 +9,7 @@ mod doses;
 mod edits;
 mod experiments;
 mod faults;
+mod gates;
 mod interruption;
 mod jobs;
 mod kernels;

@@ -70,6 +70,8 @@ pub enum StudyError {
     Network(#[from] NetworkFileError),
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error(
         "the pretrained weights {} have the SHA-256 {found} instead of the plan's {pinned}: it is another file, or it was \
          damaged; bring the file that was meant, or change `weights_digest`",
@@ -88,6 +90,8 @@ pub enum StudyError {
         "nothing can be chosen for arm `{arm}`: {problem}. Run the study again; --retry-failed tries failed trials again"
     )]
     NoTry { arm: String, problem: String },
+    #[error("the networks that `{study}` asks are not there: {problem}. `augtrial run` trains them before the study")]
+    NotFitted { study: String, problem: String },
     #[error(
         "looks must be declared before results can be seen, and some could be without these looks: {how}. Leave [sequential] as it was, or \
          ask with seeds that nobody has run"
@@ -155,6 +159,7 @@ impl StudyError {
             | Self::Arm { .. }
             | Self::NotRun { .. }
             | Self::NoTry { .. }
+            | Self::NotFitted { .. }
             | Self::LooksTooLate { .. }
             | Self::LooksElsewhere { .. }
             | Self::NotReplayable { .. }
@@ -194,6 +199,7 @@ impl StudyError {
             | Self::StartWorker(_)
             | Self::Train(_)
             | Self::Scratch { .. }
+            | Self::Write { .. }
             | Self::Remove { .. }
             | Self::NoEngine => Fault::Internal,
             Self::Batch(error) => error.fault(),

@@ -6,6 +6,7 @@ mod audit_results;
 pub mod clean;
 mod conduct;
 mod context;
+mod cross_fit;
 mod data;
 mod design;
 #[cfg(test)]
@@ -17,10 +18,12 @@ mod extra;
 mod foresee;
 mod further;
 mod gallery;
+mod gates;
 mod given;
 mod grade;
 mod jobs;
 mod key;
+mod learned;
 mod looks;
 mod newest;
 mod parts;
@@ -33,6 +36,7 @@ mod records;
 mod replay;
 mod report;
 mod results;
+mod selection;
 mod sets;
 mod sheet;
 mod show;
@@ -59,7 +63,7 @@ pub use given::{GivenError, GivenOptions, GivenResults, read_results};
 pub use grade::{Check, Grade, GradedAt};
 pub use jobs::work;
 pub use jobs::{Choice, Crew, WorkerProgram};
-pub use preview::{ArmPreview, Preview, SearchPreview, SetPreview, TrialPreview, preview};
+pub use preview::{ArmPreview, CrossFitPreview, Preview, SearchPreview, SetPreview, TrialPreview, preview};
 pub use quality::{FeatureChoice, MeasuredStudy, QualityError, QualityOptions, quality};
 pub use records::runs_behind;
 pub use replay::{Replay, ReplayOptions, recorded_kernels, replay};
@@ -103,11 +107,13 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     let registry = Registry::lead(&context.workspace.runs, context.clock)?;
     note_record(&registry, context)?;
     let (plan, searched) = tune::search(plan, options, &registry, context)?;
+    let fitted = cross_fit::fit(&plan, options, &registry, context)?;
     let mut outcome = match &plan.sequential {
         Some(sequential) => looks::train(&plan, sequential, options, &registry, context)?,
         None => train(&plan, options, &registry, context)?,
     };
     outcome.add(searched);
+    outcome.add(fitted);
     outcome.page = write_page(&plan, &registry, context)?;
     Ok(outcome)
 }
