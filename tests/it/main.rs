@@ -1,6 +1,7 @@
 //! Everything that crosses modules, as one binary.
 #![allow(clippy::print_stdout, reason = "long tests say what they tried")]
 
+mod audit;
 mod browser;
 mod compare;
 mod design;

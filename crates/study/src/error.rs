@@ -90,6 +90,10 @@ pub enum StudyError {
         "nothing can be chosen for arm `{arm}`: {problem}. Run the study again; --retry-failed tries failed trials again"
     )]
     NoTry { arm: String, problem: String },
+    #[error("no label can be doubted: {problem}")]
+    NoLabels { problem: String },
+    #[error("the features of {name} cannot be compared")]
+    Features { name: String, source: augtrial_audit::FeatureError },
     #[error("the networks that `{study}` asks are not there: {problem}. `augtrial run` trains them before the study")]
     NotFitted { study: String, problem: String },
     #[error(
@@ -160,6 +164,7 @@ impl StudyError {
             | Self::NotRun { .. }
             | Self::NoTry { .. }
             | Self::NotFitted { .. }
+            | Self::NoLabels { .. }
             | Self::LooksTooLate { .. }
             | Self::LooksElsewhere { .. }
             | Self::NotReplayable { .. }
@@ -182,6 +187,7 @@ impl StudyError {
             | Self::EvaluationEmpty { .. }
             | Self::Split(_)
             | Self::Audit(_)
+            | Self::Features { .. }
             | Self::StaleDecision { .. }
             | Self::Store { .. }
             | Self::Cache(_)

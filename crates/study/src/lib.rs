@@ -2,7 +2,10 @@
 
 mod arms;
 mod audit;
+mod audit_arms;
+mod audit_labels;
 mod audit_results;
+mod audit_seen;
 pub mod clean;
 mod conduct;
 mod context;
@@ -52,7 +55,10 @@ use augtrial_registry::{Registry, SetAside};
 use prepared::Draws;
 
 pub use audit::{DataAudit, audit, audit_folder, reach_of, survey_site};
+pub use audit_arms::{ArmAudit, audit_arms};
+pub use audit_labels::doubted_labels;
 pub use audit_results::{AuditComparison, audited_comparison_of};
+pub use audit_seen::picture_features;
 pub use context::{Context, Options, Workspace};
 pub use data::StudyData;
 pub use design::{DesignPreview, design_results, preview_cells, run_cells};

@@ -42,6 +42,30 @@ pub fn left_out(
     Ok(refused.collect())
 }
 
+/// The images of a set that networks confidently take for another class: the class and its probability, by position. Empty where the plan
+/// asks no network.
+pub fn mislabeled(
+    prepared: &Prepared<'_>,
+    arm: &str,
+    made: &MadeSet,
+) -> Result<BTreeMap<usize, (u32, f32)>, StudyError> {
+    if prepared.plan.cross_fit_plan().is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let unchanged = Facts { change: Change { levels: 0.0, ssim: None }, seen: None };
+    let mut facts = vec![unchanged; made.set.images.len()];
+    let thresholds = look(prepared, arm, made, &mut facts)?;
+    let mut found = BTreeMap::new();
+    for (position, (image, facts)) in made.set.images.iter().zip(&facts).enumerate() {
+        let Some((probabilities, _)) = &facts.seen else { continue };
+        let judged = JudgedImage { label: image.class, probabilities, nearly_unchanged: false };
+        if thresholds.mislabeled(&judged) {
+            found.insert(position, (judged.predicted() as u32, probabilities[judged.predicted()]));
+        }
+    }
+    Ok(found)
+}
+
 /// The first rule that an image breaks, in the order of the file's keys.
 pub fn refusal(gate: &Gate, class: u32, facts: &Facts, thresholds: &Thresholds, classes: &[String]) -> Option<Missing> {
     let broken = |reason, detail: String| Some(Missing { reason, detail });

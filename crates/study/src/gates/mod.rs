@@ -3,4 +3,5 @@
 mod judge;
 mod pass;
 
+pub use judge::mislabeled;
 pub use pass::{Gated, gated, pass};
