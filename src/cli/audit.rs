@@ -9,17 +9,24 @@ use super::CliError;
 use super::args::Global;
 use super::output::line;
 use super::probabilities;
-use super::session::{Signals, is_experiment_file, workspace};
-use augtrial_audit::{Decided, Findings, Oddity, Reach, Site, Subject, write_audit};
+use super::quality::features;
+use super::session::{Signals, command_line, is_experiment_file, workspace};
+use super::torch::worker_for;
+use augtrial_audit::{Decided, Findings, Oddity, Reach, Site, Subject, SurveyError, write_audit};
 use augtrial_base::progress::Progress;
 use augtrial_base::text::terminal;
 use augtrial_base::words::{chain, plural};
 use augtrial_data::ingest::ingest;
 use augtrial_data::source::{Layout, Source};
 use augtrial_plan::Plan;
+use augtrial_plan::classifier::Kernels;
 use augtrial_plan::dataset::Ingest;
 use augtrial_plan::decisions::Decisions;
-use augtrial_study::{Context, DataAudit, audit_folder, reach_of, survey_site};
+use augtrial_study::{
+    ArmAudit, Context, DataAudit, FeatureChoice, Options, StudyError, audit_arms, audit_folder, doubted_labels,
+    picture_features, reach_of, survey_site,
+};
+use augtrial_trial::Engine;
 
 /// Pairs that the terminal lists; the page and the tables have more.
 const MOST_LISTED: usize = 10;
@@ -42,16 +49,60 @@ pub(super) struct AuditArgs {
     decisions: Option<PathBuf>,
     /// A CSV table of probabilities, a column `path` and one for each class: labels that they doubt are found. They must come
     /// from models that were not trained on the images that they are about.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "label_issues")]
     probabilities: Option<PathBuf>,
+    /// Train the experiment's control on all but one of K folds of the data set, each in turn, and find the labels that these networks
+    /// doubt, each about images that it was not trained on.
+    #[arg(long, value_name = "K")]
+    label_issues: Option<u32>,
+    /// A network that looks at the pictures: its name, such as `efficientnet-lite0`, or the folder of a TorchScript network. Finds what
+    /// stands apart, and pairs with near hashes that it takes for one thing.
+    #[arg(long, value_name = "NETWORK")]
+    features: Option<String>,
+    /// The weights of a network that is named; `models/NETWORK.safetensors` if absent.
+    #[arg(long, value_name = "FILE", requires = "features")]
+    weights: Option<PathBuf>,
+    /// Threads of the network that looks; all cores if absent.
+    #[arg(long, requires = "features")]
+    threads: Option<u32>,
 }
 
-pub(super) fn audit(args: &AuditArgs, global: &Global) -> Result<(), CliError> {
+/// `engine` gives an engine with these kernels, or makes this process one that has it.
+pub(super) fn audit(
+    args: &AuditArgs,
+    global: &Global,
+    engine: impl FnOnce(Kernels) -> Result<&'static dyn Engine, CliError>,
+) -> Result<(), CliError> {
+    let asked = args.features.as_deref().map(|name| network(name, args.weights.as_deref())).transpose()?;
+    let plan = is_experiment_file(&args.path).then(|| Plan::load(&args.path, &[])).transpose()?;
+    let needs_plan = |what: &str| CliError::Arguments(format!("{what} of a folder: name an experiment file instead"));
+    let of_plan = |what: &str| plan.as_ref().ok_or_else(|| needs_plan(what));
+    if args.label_issues.is_some() {
+        of_plan("--label-issues trains an experiment's control, and there is none")?;
+    }
+    // Before anything is read: this may start another program in place of this one.
+    let engine = match &asked {
+        Some(_) => {
+            let plan = of_plan("--features shows pictures at an experiment's size, and there is none")?;
+            Some(engine(plan.classifier.kernels)?)
+        }
+        None => None,
+    };
+    let worker = match (&plan, args.label_issues) {
+        (Some(plan), Some(_)) => Some(worker_for(plan)?),
+        _ => None,
+    };
     let (workspace, progress, signals) =
         (workspace(global), Progress::new(global.quiet, global.verbose), Signals::default());
     signals.listen()?;
-    let context = Context::new(&workspace, &progress, &signals.stop, &signals.save);
-    let plan = is_experiment_file(&args.path).then(|| Plan::load(&args.path, &[])).transpose()?;
+    let command_line = command_line();
+    let context = Context {
+        worker: worker.as_ref(),
+        engine,
+        command_line: &command_line,
+        experiment: plan.as_ref().map(|_| args.path.as_path()),
+        ..Context::new(&workspace, &progress, &signals.stop, &signals.save)
+    };
     let audited = match &plan {
         Some(plan) => {
             let default = reach_of(plan);
@@ -66,9 +117,7 @@ pub(super) fn audit(args: &AuditArgs, global: &Global) -> Result<(), CliError> {
     let rules = plan.as_ref().map_or_else(Ingest::default, |plan| plan.ingest.clone());
     let name = name(&args.path, plan.as_ref());
     let folder = args.out.clone().unwrap_or_else(|| global.reports.join("audit").join(&name));
-    let labels =
-        args.probabilities.as_deref().map(|file| probabilities::doubts(file, &audited.manifest)).transpose()?;
-    let found = Findings::of(&audited.manifest, &audited.survey, &audited.decided, labels.unwrap_or_default());
+    let (found, arms) = findings(args, &audited, plan.as_ref().zip(Some(asked)), &context)?;
     let (cache, stop) = (audit_folder(&context), || signals.stop.load(Ordering::Relaxed));
     let site = Site {
         manifest: &audited.manifest,
@@ -83,7 +132,66 @@ pub(super) fn audit(args: &AuditArgs, global: &Global) -> Result<(), CliError> {
         &folder,
     )?;
     tell(&audited, &found)?;
+    tell_arms(&arms, &found)?;
     line(format_args!("\nwrote {}", folder.join("index.html").display()))
+}
+
+/// The network that a name, or a folder, means.
+fn network(name: &str, weights: Option<&Path>) -> Result<FeatureChoice, CliError> {
+    match features(name, weights)? {
+        FeatureChoice::Control => Err(CliError::Arguments(
+            "an audit looks with a network that knows nothing of the study: name one, such as efficientnet-lite0, or a folder"
+                .to_owned(),
+        )),
+        named => Ok(named),
+    }
+}
+
+/// Everything that was found, with the network that was asked for and what arms add.
+fn findings(
+    args: &AuditArgs,
+    audited: &DataAudit,
+    of_plan: Option<(&Plan, Option<FeatureChoice>)>,
+    context: &Context<'_>,
+) -> Result<(Findings, ArmAudit), CliError> {
+    let DataAudit { manifest, survey, decided, .. } = audited;
+    let labels = match (&args.probabilities, args.label_issues, &of_plan) {
+        (Some(file), ..) => probabilities::doubts(file, manifest)?,
+        (None, Some(folds), Some((plan, _))) => doubted_labels(plan, folds, manifest, &Options::default(), context)?,
+        _ => Vec::new(),
+    };
+    let found = Findings::of(manifest, survey, decided, labels);
+    let Some((plan, asked)) = of_plan else { return Ok((found, ArmAudit::default())) };
+    let found = match asked {
+        Some(choice) => {
+            let features = picture_features(plan, audited, &choice, args.threads, context)?;
+            found
+                .with_features(manifest, survey, decided, &features)
+                .map_err(SurveyError::from)
+                .map_err(StudyError::from)?
+        }
+        None => found,
+    };
+    let mut arms = audit_arms(plan, audited, context)?;
+    let listed = std::mem::take(&mut arms.found);
+    Ok((found.with_arms(listed), arms))
+}
+
+/// What was asked about the images of arms.
+fn tell_arms(arms: &ArmAudit, found: &Findings) -> Result<(), CliError> {
+    if arms.images > 0 {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for finding in &found.arms {
+            match counts.last_mut() {
+                Some((name, count)) if *name == finding.question.name() => *count += 1,
+                _ => counts.push((finding.question.name(), 1)),
+            }
+        }
+        let told: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let told = if told.is_empty() { "nothing to ask".to_owned() } else { told.join(", ") };
+        line(format_args!("images of arms: {} looked at, {told}", plural(arms.images, "image")))?;
+    }
+    arms.notes.iter().try_for_each(|note| line(terminal(&format!("! {note}"))))
 }
 
 /// What the page and its folder are called after.
@@ -111,10 +219,10 @@ fn of_folder(args: &AuditArgs, context: &Context<'_>) -> Result<DataAudit, CliEr
         similarity: args.similarity.unwrap_or(default.similarity),
     };
     let survey = survey_site(&site, reach, context)?;
-    let data_set = manifest.digest();
+    let (data_set, read) = (manifest.digest(), manifest.clone());
     let decided = Decided::of(&decisions, &manifest);
     decided.relabel(&mut manifest);
-    Ok(DataAudit { source, manifest, data_set, survey, decided, undivided: None })
+    Ok(DataAudit { source, manifest, read, data_set, survey, decided, undivided: None })
 }
 
 /// The findings in a few lines.
@@ -149,6 +257,12 @@ fn tell(audited: &DataAudit, found: &Findings) -> Result<(), CliError> {
     line(format_args!("odd pictures: {}", if odd.is_empty() { "none".to_owned() } else { odd.join(", ") }))?;
     if !found.labels.is_empty() {
         line(format_args!("labels in doubt: {}", found.labels.len()))?;
+    }
+    if !found.alike.is_empty() {
+        line(format_args!("alike to a network, with near hashes: {}", plural(found.alike.len(), "pair")))?;
+    }
+    if !found.outliers.is_empty() {
+        line(format_args!("stand apart: {}", plural(found.outliers.len(), "picture")))?;
     }
     if found.decided > 0 {
         line(format_args!("decided before, not listed: {}", found.decided))?;

@@ -110,7 +110,7 @@ fn dispatch(
         Command::Runs(args) => runs::runs(args, &global),
         Command::Clean(args) => clean::clean(&args, &global),
         Command::Export(args) => export::export(&args, &global),
-        Command::Audit(args) => audit::audit(&args, &global),
+        Command::Audit(args) => audit::audit(&args, &global, |kernels| torch::engine(engine, kernels)),
         Command::Quality(args) => quality::quality(&args, &global, |kernels| torch::engine(engine, kernels)),
         Command::Import(args) => records::import(&args, &global),
         Command::Dataset(args) => dataset::dataset(&args, &global),

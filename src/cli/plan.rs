@@ -21,7 +21,7 @@ use augtrial_plan::dataset::Protocol;
 use augtrial_plan::sequential::Sequential;
 use augtrial_registry::Standing;
 use augtrial_stats::{pairs_to_reach, smallest_reachable_p};
-use augtrial_study::{Choice, Crew, Options, Preview, SearchPreview, TimeBasis, preview};
+use augtrial_study::{Choice, Crew, CrossFitPreview, Options, Preview, SearchPreview, TimeBasis, preview};
 
 /// Classes that are shown; `--full` shows all.
 const MOST_CLASSES: usize = 12;
@@ -61,6 +61,7 @@ pub(super) fn show(session: &Session, options: &Options, full: bool, as_json: bo
     sets(&preview)?;
     trials(&preview)?;
     search(&preview)?;
+    cross_fit(&preview)?;
     costs(&preview)?;
     paragraph(reachable(plan))?;
     looks(plan)?;
@@ -162,7 +163,8 @@ fn sets(preview: &Preview) -> Result<(), CliError> {
                 Some(digest) if set.cached => format!("{}, made before", digest.short()),
                 Some(digest) => format!("{}, to be made", digest.short()),
                 // Why stands among what is foreseen.
-                None => "cannot be made".to_owned(),
+                None if set.problem.is_some() => "cannot be made".to_owned(),
+                None => "known when the networks that it asks are trained".to_owned(),
             };
             paragraph(format_args!("Set of {}: {} images, {state}.", arm.name, count(set.images)))?;
         }
@@ -213,6 +215,18 @@ fn search(preview: &Preview) -> Result<(), CliError> {
          above are those of the study, whose values are chosen then.",
         plural(seeds, "seed"),
         plural(trials, "trial"),
+        human_duration(time)
+    ))?;
+    line("")
+}
+
+/// The networks that gates and selections ask, and what they cost.
+fn cross_fit(preview: &Preview) -> Result<(), CliError> {
+    let Some(CrossFitPreview { folds, left, time }) = preview.cross_fit else { return Ok(()) };
+    let networks = plural(folds, "network");
+    paragraph(format_args!(
+        "Cross-fitted first: {networks} of the control, each without one fold of the training part, {left} left, about {}. Gated sets \
+         are at most as large as shown.",
         human_duration(time)
     ))?;
     line("")

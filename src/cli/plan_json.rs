@@ -32,6 +32,11 @@ pub(super) fn document(plan: &Plan, preview: &Preview) -> Value {
             "left": search.left,
             "training_left_secs": search.time.as_secs_f64(),
         })),
+        "cross_fit": preview.cross_fit.map(|fit| json!({
+            "folds": fit.folds,
+            "left": fit.left,
+            "training_left_secs": fit.time.as_secs_f64(),
+        })),
         "sequential": plan.sequential,
         "training_left_secs": preview.time.as_secs_f64(),
         "time_is_from": basis,

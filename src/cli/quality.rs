@@ -85,7 +85,7 @@ pub(super) fn quality(
 }
 
 /// The network that a name, or a folder, means.
-fn features(name: &str, weights: Option<&Path>) -> Result<FeatureChoice, CliError> {
+pub(super) fn features(name: &str, weights: Option<&Path>) -> Result<FeatureChoice, CliError> {
     let refused = |text: String| Err(CliError::Arguments(text));
     if name == CONTROL {
         return Ok(FeatureChoice::Control);

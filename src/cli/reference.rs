@@ -44,6 +44,12 @@ const OTHERS: [Section; 3] = [
     Section { title: "Data sources", place: "`[dataset.NAME]`.", rows: Dataset::ROWS },
 ];
 
+/// Tables of the file whose keys are all there is to them: title, where they stand, and their name in the schema.
+const KEYS: [(&str, &str, &str); 2] = [
+    ("Gates", "`[arm.gate]`, or `gate = { KEY = VALUE }` of an arm that makes images (docs/gates.md).", "Gate"),
+    ("Cross-fitting", "`[cross_fit]` (docs/gates.md).", "CrossFit"),
+];
+
 pub(super) fn reference() -> Result<(), CliError> {
     line(page().trim_end())
 }
@@ -59,7 +65,36 @@ fn page() -> String {
             entry(&mut page, row);
         }
     }
+    let schema = augtrial_plan::schema();
+    for (title, place, name) in KEYS {
+        let table = &schema["$defs"][name];
+        let about = markdown(table["description"].as_str().unwrap_or_default());
+        write!(page, "\n## {title}\n\n{place}\n\n{about}\n\n| key | value | meaning |\n|---|---|---|\n")
+            .expect("a string takes all");
+        for (key, property) in table["properties"].as_object().into_iter().flatten() {
+            let meaning = markdown(property["description"].as_str().unwrap_or_default());
+            if !meaning.contains(WRITTEN) {
+                writeln!(page, "| `{key}` | {} | {meaning} |", value_of(property)).expect("a string takes all");
+            }
+        }
+    }
     page
+}
+
+/// What the descriptions of keys say that people do not type.
+const WRITTEN: &str = "Written by the program";
+
+/// What a key of the schema takes.
+fn value_of(property: &serde_json::Value) -> String {
+    let whole = property.to_string();
+    if whole.contains("#/$defs/Bounds") {
+        return "`{ least = NUMBER, most = NUMBER }`".to_owned();
+    }
+    let kinds: Vec<&str> = ["boolean", "integer", "number", "string"]
+        .into_iter()
+        .filter(|kind| whole.contains(&format!("\"{kind}\"")))
+        .collect();
+    format!("`{}`", kinds.join(" or "))
 }
 
 fn entry(page: &mut String, row: &Row) {

@@ -1,6 +1,7 @@
 //! Everything that crosses modules, as one binary.
 #![allow(clippy::print_stdout, reason = "long tests say what they tried")]
 
+mod audit;
 mod browser;
 mod compare;
 mod design;
@@ -9,6 +10,7 @@ mod doses;
 mod edits;
 mod experiments;
 mod faults;
+mod gates;
 mod interruption;
 mod jobs;
 mod kernels;

@@ -7,9 +7,12 @@ use serde::Serialize;
 use augtrial_base::digest::Digest;
 use augtrial_data::manifest::{ImageRecord, Manifest};
 
+use crate::arms::{ArmFinding, sorted};
 use crate::decided::Decided;
 use crate::labels::LabelIssue;
+use crate::near::TooManyPairs;
 use crate::odd::{Oddity, size_scores};
+use crate::seen::{Alike, Outlier, PictureFeatures};
 use crate::survey::{NearPair, Survey};
 
 /// Everything that was found. Images are positions in the manifest.
@@ -27,6 +30,15 @@ pub struct Findings {
     pub odd: Vec<Odd>,
     /// The most suspect first; empty where no probabilities were at hand.
     pub labels: Vec<LabelIssue>,
+    /// Pictures that stand apart as a network sees them, the furthest first; empty where none looked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outliers: Vec<Outlier>,
+    /// Pairs with near hashes that a network finds alike, and whose structure is not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alike: Vec<Alike>,
+    /// Questions about images that were made of the data set, and extra ones; by kind, then the most pressing first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<ArmFinding>,
     /// Findings that are not listed because somebody decided on them.
     pub decided: usize,
     /// Pairs whose hashes are near and whose pictures are not.
@@ -85,13 +97,54 @@ impl Findings {
         let labels: Vec<LabelIssue> = labels.into_iter().filter(|issue| !decided.is_settled(issue.index)).collect();
         let decided =
             found_same - same.len() + survey.near.len() - near.len() + settled.len() + found - odd.len() - labels.len();
-        Self { same, near, groups, contradicting, odd, labels, decided, unconfirmed: survey.unconfirmed }
+        let unconfirmed = survey.unconfirmed;
+        let (outliers, alike, arms) = (Vec::new(), Vec::new(), Vec::new());
+        Self { same, near, groups, contradicting, odd, labels, outliers, alike, arms, decided, unconfirmed }
+    }
+
+    /// The same with what a network sees.
+    ///
+    /// # Errors
+    /// [`TooManyPairs`], as a survey.
+    pub fn with_features(
+        mut self,
+        manifest: &Manifest,
+        survey: &Survey,
+        decided: &Decided,
+        features: &PictureFeatures,
+    ) -> Result<Self, TooManyPairs> {
+        let outliers = features.outliers();
+        let found = outliers.len();
+        self.outliers = outliers.into_iter().filter(|outlier| !decided.is_settled(outlier.image)).collect();
+        let alike = survey.alike(features, manifest)?;
+        let (all, pair) = (alike.len(), |alike: &Alike| (alike.a, alike.b));
+        let open = |alike: &Alike| {
+            !decided.apart.contains(&pair(alike))
+                && !decided.is_grouped(alike.a, alike.b)
+                && !decided.excluded.contains_key(&alike.a)
+                && !decided.excluded.contains_key(&alike.b)
+        };
+        self.alike = alike.into_iter().filter(open).collect();
+        self.decided += found - self.outliers.len() + all - self.alike.len();
+        Ok(self)
+    }
+
+    /// The same with questions about images of arms.
+    #[must_use]
+    pub fn with_arms(self, found: Vec<ArmFinding>) -> Self {
+        Self { arms: sorted(found), ..self }
     }
 
     /// Whether there is nothing to ask.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.same.is_empty() && self.near.is_empty() && self.odd.is_empty() && self.labels.is_empty()
+        self.same.is_empty()
+            && self.near.is_empty()
+            && self.odd.is_empty()
+            && self.labels.is_empty()
+            && self.outliers.is_empty()
+            && self.alike.is_empty()
+            && self.arms.is_empty()
     }
 }
 

@@ -238,15 +238,15 @@ fn near(
 }
 
 /// The three color channels of a small picture.
-type Channels = [Vec<u8>; 3];
+pub(crate) type Channels = [Vec<u8>; 3];
 
-fn channels(image: &image::RgbImage) -> Channels {
+pub(crate) fn channels(image: &image::RgbImage) -> Channels {
     let small = resized(image, THUMBNAIL_PX, THUMBNAIL_PX).expect("a picture has pixels").into_raw();
     [0, 1, 2].map(|channel| small.iter().copied().skip(channel).step_by(3).collect())
 }
 
 /// By the channel that is least alike: a yellow sheet and a white one have one structure in gray.
-fn similarity(a: &Channels, b: &Channels) -> f64 {
+pub(crate) fn similarity(a: &Channels, b: &Channels) -> f64 {
     let alike = a.iter().zip(b).map(|(a, b)| ssim(a, b, THUMBNAIL_PX as usize));
     alike.fold(f64::INFINITY, f64::min)
 }

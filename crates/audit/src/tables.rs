@@ -54,9 +54,48 @@ pub(crate) fn findings(manifest: &Manifest, found: &Findings) -> Result<Frame, F
         let measures = [Value::Null, Value::Null, Value::Null, score, class(manifest, issue.suggested)];
         push("label", rank, issue.index, None, measures)?;
     }
+    for (rank, pair) in found.alike.iter().enumerate() {
+        let bits = Value::Unsigned(pair.distance.into());
+        let measures = [pair.contradicting.into(), bits, Value::Null, pair.cosine.into(), Value::Null];
+        push("alike to a network", rank, pair.a, Some(pair.b), measures)?;
+    }
+    for (rank, outlier) in found.outliers.iter().enumerate() {
+        let measures = [Value::Null, Value::Null, Value::Null, outlier.distance.into(), Value::Null];
+        push("stands apart", rank, outlier.image, None, measures)?;
+    }
     for (rank, odd) in found.odd.iter().enumerate() {
         let measures = [Value::Null, Value::Null, Value::Null, odd.score.into(), Value::Null];
         push(odd.oddity.name(), rank, odd.image, None, measures)?;
+    }
+    Ok(frame)
+}
+
+/// One row per question about an image of an arm.
+pub(crate) fn arms(manifest: &Manifest, found: &Findings) -> Result<Frame, FrameError> {
+    let mut frame = Frame::new([
+        ("finding", ColumnKind::Text),
+        ("arm", ColumnKind::Text),
+        ("image", ColumnKind::Text),
+        ("class", ColumnKind::Text),
+        ("source", ColumnKind::Text),
+        ("other_image", ColumnKind::Text),
+        ("score", ColumnKind::Real),
+        ("note", ColumnKind::Text),
+    ]);
+    let path = |image: Option<usize>| {
+        image.map_or(Value::Null, |image| Value::from(manifest.images[image].path.as_str())) //
+    };
+    for found in &found.arms {
+        frame.push([
+            Value::from(found.question.name()),
+            found.arm.as_str().into(),
+            found.image.as_str().into(),
+            class(manifest, found.class),
+            path(found.source),
+            path(found.other),
+            found.score.into(),
+            found.note.as_str().into(),
+        ])?;
     }
     Ok(frame)
 }

@@ -34,6 +34,11 @@ pub(crate) fn thumbnails(site: &Site<'_>, positions: &[usize]) -> Result<BTreeMa
     positions.par_iter().map(|&at| Ok((at, Thumbnail::of(&load(&pictures[at], site.max_pixels)?)))).collect()
 }
 
+/// These pictures, wherever they are, in their order.
+pub(crate) fn thumbnails_of(pictures: &[Picture], max_pixels: u64) -> Result<Vec<Thumbnail>, MeasureError> {
+    pictures.par_iter().map(|picture| Ok(Thumbnail::of(&load(picture, max_pixels)?))).collect()
+}
+
 impl Thumbnail {
     fn of(image: &RgbImage) -> Self {
         let (width, height) = image.dimensions();

@@ -54,7 +54,8 @@ pub fn write_audit(subject: &Subject<'_>, folder: &Path) -> Result<(), WriteErro
     let findings = tables::findings(manifest, subject.found)?;
     let images = tables::images(manifest, subject.survey, subject.found)?;
     let json = serde_json::to_vec_pretty(&Document::of(subject)).expect("plain data has a JSON form");
-    let files = [
+    let arms = tables::arms(manifest, subject.found)?;
+    let mut files = vec![
         ("index.html", page(subject)?.into_bytes()),
         ("findings.json", json),
         ("findings.csv", findings.to_bytes(Format::Csv)?),
@@ -62,6 +63,10 @@ pub fn write_audit(subject: &Subject<'_>, folder: &Path) -> Result<(), WriteErro
         ("images.csv", images.to_bytes(Format::Csv)?),
         ("images.parquet", images.to_bytes(Format::Parquet)?),
     ];
+    if !subject.found.arms.is_empty() {
+        files.push(("arms.csv", arms.to_bytes(Format::Csv)?));
+        files.push(("arms.parquet", arms.to_bytes(Format::Parquet)?));
+    }
     disk::replace_folder_by(folder, files.iter().map(|(name, bytes)| (*name, bytes.as_slice())))
         .map_err(|(_, source)| WriteError::Write { path: folder.to_owned(), source })
 }

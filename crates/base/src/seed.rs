@@ -58,6 +58,12 @@ pub enum Purpose<'a> {
     Tune { path: &'a str },
     /// Halves of the real images, draws of equal numbers and permutations when sets are measured.
     Quality,
+    /// Folds of the training part that the control is cross-fitted on; the index is the class.
+    CrossFit,
+    /// Which images of a set a random gate leaves out; the index is the class.
+    Gate { set: Digest },
+    /// Which sources a random selection takes; the index is the class.
+    Select { recipe: Digest },
 }
 
 /// A number drawn evenly from 0 (included) to 1 (not included).
@@ -149,6 +155,9 @@ impl StudySeed {
             Purpose::Gallery => named("gallery", &[]),
             Purpose::Tune { path } => named("tune", &[path.as_bytes()]),
             Purpose::Quality => named("quality", &[]),
+            Purpose::CrossFit => named("cross-fit", &[]),
+            Purpose::Gate { set } => named("gate", &[set.as_bytes()]),
+            Purpose::Select { recipe } => named("select", &[recipe.as_bytes()]),
         }
         key.finish()
     }
@@ -216,6 +225,10 @@ mod tests {
             first(1, Purpose::Replace { rule: a, seed: 1, pass: 2 }, 0),
             first(1, Purpose::Replace { rule: a, seed: 2, pass: 1 }, 0),
             first(1, Purpose::Subset { image: b }, 0),
+            first(1, Purpose::CrossFit, 0),
+            first(1, Purpose::Gate { set: a }, 0),
+            first(1, Purpose::Gate { set: b }, 0),
+            first(1, Purpose::Select { recipe: a }, 0),
         ];
         assert_eq!(draws.iter().collect::<BTreeSet<_>>().len(), draws.len());
     }

@@ -23,7 +23,7 @@ pub(super) fn divide<'a>(
 ) -> Result<Vec<(&'a ImageRecord, Split)>, SplitError> {
     let images: Vec<&ImageRecord> = manifest.images.iter().collect();
     let all = units(&images, bonds);
-    let of = fold_of(&all, &manifest.classes, folds.k, seed)?;
+    let of = fold_of(&all, &manifest.classes, folds.k, (seed, Purpose::Split))?;
     let mut placed = Vec::with_capacity(images.len());
     let mut rest = Vec::new();
     for (unit, fold) in all.iter().zip(of) {
@@ -42,13 +42,36 @@ pub(super) fn divide<'a>(
     Ok(placed)
 }
 
-/// The fold of every unit, from 0.
-fn fold_of(units: &[Unit], classes: &[String], k: u32, seed: StudySeed) -> Result<Vec<u32>, SplitError> {
+/// Which of these images are in one fold of `k`, counted from 0, in their order: one stream a class, `Purpose::CrossFit`.
+pub(super) fn held_out(
+    images: &[ImageRecord],
+    classes: &[String],
+    (k, fold): (u32, u32),
+    seed: StudySeed,
+    bonds: &Bonds,
+) -> Result<Vec<bool>, SplitError> {
+    let images: Vec<&ImageRecord> = images.iter().collect();
+    let all = units(&images, bonds);
+    let of = fold_of(&all, classes, k, (seed, Purpose::CrossFit))?;
+    let mut held = vec![false; images.len()];
+    for (unit, _) in all.iter().zip(of).filter(|(_, of)| *of == fold) {
+        unit.members.iter().for_each(|&member| held[member] = true);
+    }
+    Ok(held)
+}
+
+/// The fold of every unit, from 0, drawn by streams of this purpose.
+fn fold_of(
+    units: &[Unit],
+    classes: &[String],
+    k: u32,
+    (seed, purpose): (StudySeed, Purpose<'_>),
+) -> Result<Vec<u32>, SplitError> {
     let mut result = vec![0; units.len()];
     // How many images of each class a fold has.
     let mut held = vec![vec![0_i64; classes.len()]; k as usize];
     for (class, name) in classes.iter().enumerate() {
-        let mut rng = seed.stream(Purpose::Split, class as u64);
+        let mut rng = seed.stream(purpose, class as u64);
         let of_class = (0..units.len()).filter(|&unit| units[unit].main_class() as usize == class);
         let mut drawn: Vec<(u64, usize)> = of_class.map(|unit| (rng.next_u64(), unit)).collect();
         drawn.sort_unstable();
@@ -126,6 +149,27 @@ mod tests {
             assert!(!test.is_empty());
             assert!(groups(&parts.train.sources()).iter().all(|group| !test.contains(group)));
         }
+    }
+
+    #[test]
+    fn a_fold_of_the_training_part_is_held_out_and_nothing_of_the_test_part_comes_in() {
+        let manifest = plain(&[60, 30]);
+        let rule = SplitRule::default();
+        let whole = || Partition::new(&manifest, rule, StudySeed(3)).unwrap();
+        let trained: Vec<String> = whole().train.sources().iter().map(|image| image.path.clone()).collect();
+        let mut held = Vec::new();
+        for fold in 0..5 {
+            let parts = whole().held_out(&manifest.classes, (5, fold), StudySeed(3), &Bonds::default()).unwrap();
+            assert_eq!(parts.validation.digest(), whole().validation.digest());
+            assert_eq!(parts.train.sources().len() + parts.test.images().len(), trained.len());
+            assert!(parts.test.images().iter().all(|image| !parts.train.contains(image.digest)));
+            held.extend(parts.test.images().iter().map(|image| image.path.clone()));
+        }
+        held.sort();
+        assert_eq!(held, trained, "every training image is held out once, and no other image");
+        let few = Partition::new(&plain(&[20, 6]), rule, StudySeed(1)).unwrap();
+        let error = few.held_out(&manifest.classes, (5, 0), StudySeed(1), &Bonds::default()).unwrap_err();
+        assert!(matches!(error, SplitError::ClassTooSmall { parts: 5, .. }), "{error}");
     }
 
     #[test]

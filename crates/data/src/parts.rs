@@ -217,6 +217,33 @@ impl Partition {
     }
 }
 
+impl Partition {
+    /// The same where one of `folds` folds of the training part, counted from 0, is the test part, and trained on is what is left.
+    /// The validation part stays, and the images of the test part are in none. Folds are drawn as those of a whole data set are.
+    ///
+    /// # Errors
+    /// [`SplitError::ClassTooSmall`] if a class has too few training images for the folds.
+    pub fn held_out(
+        mut self,
+        classes: &[String],
+        (folds, fold): (u32, u32),
+        seed: StudySeed,
+        bonds: &Bonds,
+    ) -> Result<Self, SplitError> {
+        let held = folds::held_out(&self.train.images, classes, (folds, fold), seed, bonds)?;
+        let (test, images): (Vec<_>, Vec<_>) =
+            self.train.images.into_iter().zip(held).partition(|&(_, is_held)| is_held);
+        let of = |images: Vec<(ImageRecord, bool)>| -> Vec<ImageRecord> {
+            images.into_iter().map(|(image, _)| image).collect()
+        };
+        let images = of(images);
+        let digests = images.iter().map(|image| image.digest).collect();
+        self.train = TrainPart { images, digests };
+        self.test = EvaluationPart { split: Split::Test, images: of(test) };
+        Ok(self)
+    }
+}
+
 /// A class that nothing is left of to train on cannot be learned.
 fn refuse_untrained_classes(manifest: &Manifest, placed: &[Placed<'_>]) -> Result<(), SplitError> {
     let trained: BTreeSet<u32> =

@@ -366,7 +366,8 @@ impl<'a> Conversation<'a> {
             Digest::of_value("external-predictions-v1", &probabilities)
         };
         let history = std::mem::take(&mut self.history);
-        Ok(TrialOutcome { selected_epoch: epoch, test, predictions, further: Vec::new(), weights, history })
+        let (further, learned) = (Vec::new(), Vec::new());
+        Ok(TrialOutcome { selected_epoch: epoch, test, predictions, further, weights, history, learned })
     }
 
     fn describe(&self, software: &BTreeMap<String, String>) -> Result<(), TrainError> {

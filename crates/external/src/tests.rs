@@ -98,6 +98,7 @@ impl Case {
             validation: &EvaluationSet::new(Split::Validation, validation.0, validation.1),
             test: &EvaluationSet::new(Split::Test, test.0, test.1),
             further: &[],
+            watched: None,
             transforms: &Pipeline::new(&self.online),
             mix: None,
             outside: Outside {

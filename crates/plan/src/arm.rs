@@ -10,8 +10,10 @@ pub use super::editors::{
     Edit, EditChecks, EditorPrecision, FeatureReuse, Fit, FolderEdits, Ip2p, NoiseRng, NullEditor, OnMissing,
 };
 use super::extra::Extra;
+use super::gate::Gate;
 use super::replace::Replace;
 pub use super::scheduler::Scheduler;
+use super::select::Select;
 use super::transform::{Mix, Transform};
 use super::tune::Training;
 use augtrial_base::digest::Digest;
@@ -43,6 +45,15 @@ pub struct Arm {
     /// An offline step made by an editor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<Edit>,
+    /// Which originals the steps and the edit make copies of; of all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<Select>,
+    /// Share of every class's originals that `select` takes, between 0 and 1, rounded to whole images and at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
+    /// Which of the derived images are trained on; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
     /// Further labelled images, which have no source in the data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Extra>,
@@ -104,13 +115,28 @@ impl Arm {
     /// role counts, nor how it is trained, nor what somebody declared.
     #[must_use]
     pub fn recipe_digest(&self) -> Digest {
-        let Self { name: _, role: _, declared: _, training: _, repeat, offline, edit, extra, replace, online, mix } =
-            self;
+        let Self {
+            name: _,
+            role: _,
+            declared: _,
+            training: _,
+            repeat,
+            offline,
+            edit,
+            select,
+            fraction,
+            gate,
+            extra,
+            replace,
+            online,
+            mix,
+        } = self;
         let recipe = (repeat, offline, edit, online, mix);
-        match (replace, extra) {
+        match ((replace, extra), (select, fraction, gate)) {
             // As it was before there were rules and extra images.
-            (None, None) => Digest::of_value("recipe-v1", &recipe),
-            further => Digest::of_value("recipe-v2", &(recipe, further)),
+            ((None, None), (None, None, None)) => Digest::of_value("recipe-v1", &recipe),
+            (further, (None, None, None)) => Digest::of_value("recipe-v2", &(recipe, further)),
+            (further, chosen) => Digest::of_value("recipe-v3", &(recipe, further, chosen)),
         }
     }
 }

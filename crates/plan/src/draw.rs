@@ -1,6 +1,7 @@
 //! Which division and which sets the trials of a seed rest on: one draw for the whole study, or one for each seed.
 
 use super::Plan;
+use super::cross_fit::CrossFit;
 use super::dataset::SplitRule;
 use super::file::Redraw;
 use augtrial_base::seed::StudySeed;
@@ -14,6 +15,8 @@ pub struct Draw {
     pub fold: Option<u32>,
     /// Decides the materialized sets.
     pub sets: StudySeed,
+    /// Where networks are cross-fitted: the number of folds of the training part, and the one that is left out, from 0.
+    pub held_out: Option<(u32, u32)>,
 }
 
 impl Plan {
@@ -31,7 +34,11 @@ impl Plan {
             }
             SplitRule::Stratified(_) | SplitRule::Given(_) => (drawn(Redraw::Split), None),
         };
-        Draw { split, fold, sets: drawn(Redraw::Sets) }
+        let held_out = self.cross_fit.filter(|_| self.is_cross_fit()).map(|CrossFit { folds, .. }| {
+            let folds = folds.max(1);
+            (folds, (seed.saturating_sub(1) % u64::from(folds)) as u32)
+        });
+        Draw { split, fold, sets: drawn(Redraw::Sets), held_out }
     }
 
     /// Every draw of the plan with the seeds that share it, in the order of the seeds.
@@ -51,7 +58,7 @@ impl Plan {
     /// Whether seeds have test images of their own.
     #[must_use]
     pub fn redraws_split(&self) -> bool {
-        matches!(self.split, SplitRule::Folds(_)) || self.study.redraw.contains(&Redraw::Split)
+        matches!(self.split, SplitRule::Folds(_)) || self.study.redraw.contains(&Redraw::Split) || self.is_cross_fit()
     }
 
     /// Whether seeds have materialized sets of their own.
@@ -77,7 +84,7 @@ mod tests {
     #[test]
     fn a_plan_without_redraw_has_one_draw_and_is_written_as_it_was_before_there_was_any() {
         let plan = parse("", "").unwrap();
-        let draw = Draw { split: StudySeed(1), fold: None, sets: StudySeed(1) };
+        let draw = Draw { split: StudySeed(1), fold: None, sets: StudySeed(1), held_out: None };
         assert_eq!(plan.draws(), [(draw, vec![1, 2, 3, 4])]);
         assert!(!plan.to_toml().contains("redraw") && !plan.redraws_split() && !plan.redraws_sets());
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
 use super::classifier::Classifier;
+use super::cross_fit::CrossFit;
 use super::dataset::{Dataset, Ingest, Protocol, SplitRule};
 use super::decisions::Audit;
 use super::design::{DesignTable, Factor};
@@ -50,6 +51,9 @@ pub struct ExperimentFile {
     /// A search before the study: the same number of tries for every arm, judged on validation alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Networks of the control that gates, selections and `augtrial quality` ask about images that they were not trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_fit: Option<CrossFit>,
 }
 
 /// `[study]`: the question, and everything that is declared before the first result is seen.

@@ -5,6 +5,7 @@ mod check;
 pub mod classifier;
 pub mod command;
 pub mod copies;
+pub mod cross_fit;
 pub mod dataset;
 pub mod decisions;
 pub mod declared;
@@ -15,11 +16,13 @@ pub mod editors;
 pub mod evaluation;
 pub mod extra;
 pub mod file;
+pub mod gate;
 pub mod networks;
 mod overrides;
 pub mod replace;
 mod resolve;
 pub mod scheduler;
+pub mod select;
 pub mod sequential;
 mod shape;
 mod source;
@@ -38,6 +41,7 @@ use std::path::{Path, PathBuf};
 use arm::{Arm, Role};
 use augtrial_base::digest::Digest;
 use classifier::{Classifier, Freeze};
+use cross_fit::CrossFit;
 use dataset::{Dataset, Ingest, SplitRule};
 use decisions::Audit;
 use evaluation::Evaluation;
@@ -68,6 +72,8 @@ pub struct Plan {
     pub sequential: Option<Sequential>,
     /// What is searched before the study, and what was found.
     pub tune: Option<Tune>,
+    /// Networks that are asked, if the file says how many.
+    pub cross_fit: Option<CrossFit>,
     /// The folder that relative paths of the experiment start from.
     pub base: PathBuf,
 }
@@ -104,6 +110,7 @@ impl Plan {
             evaluations: self.evaluations.clone(),
             sequential: self.sequential.clone(),
             tune: self.tune.clone(),
+            cross_fit: self.cross_fit,
         }
     }
 

@@ -150,6 +150,7 @@ impl Plan {
             evaluations: file.evaluations,
             sequential: file.sequential,
             tune: file.tune,
+            cross_fit: file.cross_fit,
             base,
         }
     }

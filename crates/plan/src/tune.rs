@@ -220,6 +220,7 @@ impl Plan {
             study,
             arms,
             tune,
+            cross_fit: None,
             sequential: None,
             contrasts: Vec::new(),
             evaluations: Vec::new(),

@@ -30,8 +30,8 @@ mod write;
 
 pub use cells::QualitySettings;
 pub use features::{Features, Unmeasurable};
-pub use measure::{ImageFound, ImageVerdict, SetFindings, measure};
-pub use measures::{Change, Manifold, change, kernel_distance, manifold, vendi};
+pub use measure::{ImageFound, ImageVerdict, NEARLY_UNCHANGED, SetFindings, measure, nearest_scale};
+pub use measures::{Change, JudgedImage, Manifold, Thresholds, change, kernel_distance, manifold, vendi};
 pub use result::{QualityRow, RowPart, RowSubject, SetGallery, SetQuality, ShownImage, VERSION};
 pub use store::{StoreError, Stored, read_stored, write_stored};
 pub use table::{BetterWay, MEASURES, MeasureUnit, SetMeasure};

@@ -12,7 +12,7 @@ use crate::result::{QualityRow, RowPart, RowSubject};
 use crate::view::{ArmImages, MeasuredImage, MeasuredSets, NetworkView, RealImage};
 
 /// Structural similarity from which on a derived image is nearly its source.
-const NEARLY_UNCHANGED: f64 = 0.95;
+pub const NEARLY_UNCHANGED: f64 = 0.95;
 /// Images that a Vendi score is of, at most: its time grows with their cube.
 const MOST_VENDI: usize = 1000;
 /// Draws of equally many images that a Vendi score is the mean of.
@@ -56,8 +56,9 @@ pub struct ImageVerdict {
 pub fn measure(measured: &MeasuredSets, settings: QualitySettings, seed: StudySeed, judges: &str) -> SetFindings {
     let second = halves(&measured.real, &mut seed.stream(Purpose::Quality, 0));
     let fork = Fork::new(&mut seed.stream(Purpose::Quality, 1));
-    let scales: Vec<f64> =
-        measured.views.iter().map(|view| nearest_mean(measured, view, settings.most, &fork)).collect();
+    let scale =
+        |view: &NetworkView| nearest_mean(&view.real_features, &classes_of(measured, view), settings.most, &fork);
+    let scales: Vec<f64> = measured.views.iter().map(scale).collect();
     let real = measured.real.iter().filter_map(judged_real);
     let thresholds = Thresholds::of(real, measured.classes.len());
     let images: Vec<Vec<ImageFound>> =
@@ -68,7 +69,7 @@ pub fn measure(measured: &MeasuredSets, settings: QualitySettings, seed: StudySe
         comparison: HalvesComparison::new(measured, second, settings, &fork),
         thresholds,
         judges,
-        vendi_of: vendi_size(measured),
+        vendi_of: vendi_size(measured, None),
         fork: &fork,
         notes: BTreeSet::new(),
     };
@@ -125,10 +126,7 @@ impl Measuring<'_> {
             let mut row = QualityRow::new(subject(), part, positions.len());
             let found = self.comparison.distances(Candidates::Arm(arm, instruction), &classes);
             self.put_distances(&mut row, found);
-            if row.part == RowPart::All {
-                let score = self.vendi(&measured.views.iter().map(|view| &view.arms[arm].features).collect::<Vec<_>>());
-                row.put("vendi_images", score.map_err(|problem| problem.to_string()));
-            }
+            self.put_vendi(&mut row, Some(arm), &classes);
             let judged: Vec<JudgedImage<'_>> = positions.iter().filter_map(|&at| judged_derived(&images[at])).collect();
             self.put_labels(&mut row, &judged);
             self.put_change(&mut row, arm, &positions);
@@ -151,10 +149,7 @@ impl Measuring<'_> {
             let found = self.comparison.distances(candidates, &classes);
             self.put_distances(&mut row, found);
             if *subject == RowSubject::Floor {
-                if row.part == RowPart::All {
-                    let score = self.vendi(&measured.views.iter().map(|view| &view.real_features).collect::<Vec<_>>());
-                    row.put("vendi_images", score.map_err(|problem| problem.to_string()));
-                }
+                self.put_vendi(&mut row, None, &classes);
                 let judged: Vec<JudgedImage<'_>> = images.iter().filter_map(|image| judged_real(image)).collect();
                 self.put_labels(&mut row, &judged);
                 // Of real images neither is a fault of a set.
@@ -235,42 +230,83 @@ impl Measuring<'_> {
         row.put("change_features", features.ok_or_else(|| "no class has two real images that differ".to_owned()));
     }
 
-    /// The mean score of equally many images, of every view.
-    fn vendi(&self, views: &[&Features]) -> Result<f64, Unmeasurable> {
+    /// How many of the images of an arm, or of the real ones, are different: of all, or of one class.
+    fn put_vendi(&self, row: &mut QualityRow, arm: Option<usize>, classes: &[u32]) {
+        let (size, class) = match (&row.part, classes) {
+            (RowPart::All, _) => (self.vendi_of, None),
+            (RowPart::Class(_), &[class]) => (vendi_size(self.measured, Some(class)), Some(class)),
+            _ => return,
+        };
+        row.put("vendi_images", self.vendi(arm, class, size).map_err(|problem| problem.to_string()));
+    }
+
+    /// The mean score of this many images, of every view.
+    fn vendi(&self, arm: Option<usize>, class: Option<u32>, size: Option<usize>) -> Result<f64, Unmeasurable> {
         let nothing = Unmeasurable::TooFew { what: "images of every arm in every view", have: 0, need: 1 };
-        let size = self.vendi_of.ok_or(nothing)?;
+        let size = size.ok_or(nothing)?;
         let mut scores = Vec::new();
-        for features in views {
-            let draws = if features.len() > size { VENDI_DRAWS } else { 1 };
+        for view in &self.measured.views {
+            let features = arm.map_or(&view.real_features, |arm| &view.arms[arm].features);
+            let places = places(self.measured, view, arm, class);
+            let draws = if places.len() > size { VENDI_DRAWS } else { 1 };
             for number in 0..draws {
-                let stream = || self.fork.stream("vendi", number);
-                scores.push(vendi(&features.select(&draw((0..features.len()).collect(), size, stream)))?);
+                let stream = || match class {
+                    None => self.fork.stream("vendi", number),
+                    Some(class) => self.fork.stream("vendi of a class", u64::from(class) * VENDI_DRAWS + number),
+                };
+                scores.push(vendi(&features.select(&draw(places.clone(), size, stream)))?);
             }
         }
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     }
 }
 
-/// As many images as every arm that has any, and the real images, have in every view.
-fn vendi_size(measured: &MeasuredSets) -> Option<usize> {
+/// Where the images of an arm, or the real ones, of a class are in a view.
+fn places(measured: &MeasuredSets, view: &NetworkView, arm: Option<usize>, class: Option<u32>) -> Vec<usize> {
+    let class_of = |position: usize| match arm {
+        None => measured.real[position].class,
+        Some(arm) => measured.arms[arm].images[position].class,
+    };
+    let positions = arm.map_or(&view.real, |arm| &view.arms[arm].images);
+    let of_class = |&place: &usize| class.is_none_or(|class| class_of(positions[place]) == class);
+    (0..positions.len()).filter(of_class).collect()
+}
+
+/// As many images as every arm that has any, and the real images, have in every view; of a class, if one is given.
+fn vendi_size(measured: &MeasuredSets, class: Option<u32>) -> Option<usize> {
+    let has = |arm: usize| {
+        let mut images = measured.arms[arm].images.iter();
+        images.any(|image| class.is_none_or(|class| image.class == class))
+    };
+    let arms: Vec<usize> = (0..measured.arms.len()).filter(|&arm| has(arm)).collect();
     let of_view = |view: &NetworkView| {
-        let arms = measured.arms.iter().zip(&view.arms).filter(|(arm, _)| !arm.images.is_empty());
-        arms.map(|(_, seen)| seen.images.len()).chain([view.real.len()]).min()
+        let of = |arm| places(measured, view, arm, class).len();
+        arms.iter().map(|&arm| of(Some(arm))).chain([of(None)]).min()
     };
     let least = measured.views.iter().filter_map(of_view).min()?;
     (least > 0).then(|| least.min(MOST_VENDI))
 }
 
-/// Mean distance of a real image from its nearest other one of its class, 0 if there is none.
-fn nearest_mean(measured: &MeasuredSets, view: &NetworkView, most: usize, fork: &Fork) -> f64 {
-    let class = |place: usize| measured.real[view.real[place]].class;
-    let drawn = draw((0..view.real.len()).collect(), most, || fork.stream("scale", 0));
+/// Mean distance of a real image from its nearest other one of its class, 0 if there is none: what distances of features are told
+/// in. `classes` has the class of every image; of more than `most` images as many are drawn, by the study's seed.
+#[must_use]
+pub fn nearest_scale(real: &Features, classes: &[u32], most: usize, seed: StudySeed) -> f64 {
+    nearest_mean(real, classes, most, &Fork::new(&mut seed.stream(Purpose::Quality, 1)))
+}
+
+fn nearest_mean(real: &Features, classes: &[u32], most: usize, fork: &Fork) -> f64 {
+    let drawn = draw((0..real.len()).collect(), most, || fork.stream("scale", 0));
     let nearest = |&place: &usize| {
-        let others = (0..view.real.len()).filter(|&other| other != place && class(other) == class(place));
-        others.map(|other| view.real_features.distance(place, &view.real_features, other)).min_by(f64::total_cmp)
+        let others = (0..real.len()).filter(|&other| other != place && classes[other] == classes[place]);
+        others.map(|other| real.distance(place, real, other)).min_by(f64::total_cmp)
     };
     let distances: Vec<f64> = drawn.iter().filter_map(nearest).collect();
     distances.iter().sum::<f64>() / distances.len().max(1) as f64
+}
+
+/// The class of every real image of a view.
+fn classes_of(measured: &MeasuredSets, view: &NetworkView) -> Vec<u32> {
+    view.real.iter().map(|&position| measured.real[position].class).collect()
 }
 
 /// What is known of every image of an arm.

@@ -112,6 +112,12 @@ fn vendi_scores_are_of_equally_many_images_and_one_image_is_one() {
     assert!((score("one image") - 1.0).abs() < 1e-9);
     assert!(score("near copies") > 2.0);
     assert!(row(&found, &RowSubject::Floor, &RowPart::All).values.contains_key("vendi_images"));
+    let of_class = |name: &str, class: &str| {
+        row(&found, &RowSubject::Arm(name.to_owned()), &RowPart::Class(class.to_owned())).values["vendi_images"]
+    };
+    assert!((of_class("one image", "dog") - 1.0).abs() < 1e-9 && of_class("near copies", "cat") > 2.0);
+    assert!(of_class("near copies", "dog") < of_class("near copies", "cat"), "dogs are of one direction");
+    assert!(row(&found, &RowSubject::Floor, &RowPart::Class("cat".to_owned())).values.contains_key("vendi_images"));
     assert!(!row(&found, &RowSubject::Ceiling, &RowPart::All).values.contains_key("vendi_images"));
 }
 

@@ -107,6 +107,14 @@ impl RunFolders {
         ))
     }
 
+    /// What a run predicted for each image of its test part.
+    ///
+    /// # Errors
+    /// If its record cannot be read.
+    pub fn predictions(&self, run: RunId) -> Result<Vec<Prediction>, RegistryError> {
+        RunFolder::of(&self.runs_dir, run).predictions()
+    }
+
     /// Begins the next attempt at a trial: a new folder, locked for as long as the guard lives.
     ///
     /// # Errors

@@ -116,6 +116,10 @@ fn flow(view: &StudyView, figures: &Shelf) -> Vec<Block> {
     let mut blocks: Vec<Block> = figures.named(&["flow"]).collect();
     blocks.push(Block::Text(read(data)));
     blocks.push(Block::Table(tables::flow(view)));
+    let gated = tables::gated(view);
+    if !gated.rows.is_empty() {
+        blocks.push(Block::Table(gated));
+    }
     left_out("Quarantined:", &data.quarantined, &mut blocks);
     left_out("Withheld, so that no content is in two parts:", &data.withheld, &mut blocks);
     left_out("Contradicting labels of byte-identical files:", &data.contradicting, &mut blocks);

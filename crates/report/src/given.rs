@@ -104,6 +104,7 @@ fn arm_view(name: &str, role: augtrial_plan::arm::Role) -> ArmView {
         role,
         classes: no_classes(),
         flow: ArmFlow { planned: 0, missing: Vec::new(), trained_on: 0, stand_ins: None, tested: 0 },
+        gated: Vec::new(),
         curves: Vec::new(),
         convergence: convergence(&[], 0.95),
         recalls: Vec::new(),

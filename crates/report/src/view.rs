@@ -127,6 +127,8 @@ pub struct ArmView {
     /// Training samples.
     pub classes: ClassCounts,
     pub flow: ArmFlow,
+    /// What a gate left out, by class and reason.
+    pub gated: Vec<GatedImages>,
     /// Of the training and validation parts.
     pub curves: Vec<Curve>,
     pub convergence: Convergence,
@@ -135,6 +137,14 @@ pub struct ArmView {
     /// Absent without predictions.
     pub confusion: Option<Confusion>,
     pub budget: Budget,
+}
+
+/// Images of a class that a gate left out of an arm for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GatedImages {
+    pub class: String,
+    pub reason: String,
+    pub images: u64,
 }
 
 /// Images on their way through one arm.
@@ -294,6 +304,7 @@ fn arm_view(record: &StudyRecord, name: &str, level: f64) -> ArmView {
             role: planned.role,
             classes: class_table(classes, &vec![0; classes.len()], &planned.declared),
             flow: ArmFlow { planned: 0, missing: Vec::new(), trained_on: 0, stand_ins: None, tested: 0 },
+            gated: Vec::new(),
             curves: Vec::new(),
             convergence: convergence(&[], level),
             recalls: Vec::new(),
@@ -307,12 +318,30 @@ fn arm_view(record: &StudyRecord, name: &str, level: f64) -> ArmView {
         role: planned.role,
         classes: class_table(classes, &arm.counts, &planned.declared),
         flow: flow(planned, arm),
+        gated: gated(arm, classes),
         curves: curves(&runs, level),
         convergence: convergence(&arm.runs, level),
         recalls: recalls(&arm.runs, classes.len(), level),
         confusion: confusion(&arm.runs, classes.len()),
         budget: budget(arm),
     }
+}
+
+/// Reasons of gates, as sets record them, begin so.
+const GATED: &str = "gated-";
+
+fn gated(arm: &ArmRecord, classes: &[String]) -> Vec<GatedImages> {
+    let mut counts: BTreeMap<(u32, &str), u64> = BTreeMap::new();
+    for missing in arm.missing.iter().filter(|missing| missing.reason.starts_with(GATED)) {
+        if let Some(class) = missing.class {
+            *counts.entry((class, &missing.reason)).or_default() += 1;
+        }
+    }
+    let of = |((class, reason), images): ((u32, &str), u64)| {
+        let class = classes.get(class as usize)?.clone();
+        Some(GatedImages { class, reason: reason[GATED.len()..].to_owned(), images })
+    };
+    counts.into_iter().filter_map(of).collect()
 }
 
 fn flow(plan: &Arm, arm: &ArmRecord) -> ArmFlow {

@@ -32,6 +32,8 @@ pub(super) struct ReadyArm<'a> {
     pub(super) planned: u64,
     pub(super) missing: Vec<LeftOut>,
     pub(super) sets: Vec<Digest>,
+    /// Sets before a gate.
+    pub(super) gated_from: Vec<Digest>,
     /// Wall time of making those sets that were not there.
     pub(super) generation_secs: Option<f64>,
     pub(super) audits: Vec<LeakAudit>,
@@ -86,6 +88,7 @@ fn ready<'a>(
         planned: planned(data, arm, derived_planned).saturating_add(further),
         missing: made.sets.iter().flat_map(missing).chain(withheld).collect(),
         sets: set_digests,
+        gated_from: made.sets.iter().filter_map(|made| made.base).collect(),
         generation_secs: made.sets.iter().filter_map(|made| made.generation_secs).reduce(|a, b| a + b),
         training,
         validation,
@@ -126,6 +129,11 @@ fn missing(made: &MadeSet) -> Vec<LeftOut> {
 /// Training images that the recipe promises; under the as-published protocol, images before the division.
 fn planned(data: &StudyData, arm: &Arm, derived: u64) -> u64 {
     (data.augmentable().len() as u64).saturating_mul(arm.repeat.into()).saturating_add(derived)
+}
+
+/// Whether an image is missing by no rule of its arm: what a gate leaves out is what was declared.
+pub(super) fn is_lost(left_out: &LeftOut) -> bool {
+    !left_out.reason.starts_with("gated-")
 }
 
 impl ReadyArm<'_> {

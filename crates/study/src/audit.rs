@@ -167,6 +167,8 @@ pub struct DataAudit {
     pub source: Source,
     /// With the classes that were decided, and with the parts as the plan divides it where that can be done.
     pub manifest: Manifest,
+    /// As it was read, before anything was decided or divided.
+    pub read: Manifest,
     /// Of the data set as it was read.
     pub data_set: augtrial_base::digest::Digest,
     pub survey: Survey,
@@ -181,7 +183,7 @@ pub struct DataAudit {
 /// Whatever reading or measuring gives.
 pub fn audit(plan: &Plan, reach: Reach, context: &Context<'_>) -> Result<DataAudit, StudyError> {
     let (source, mut manifest) = read_images(plan, context)?;
-    let data_set = manifest.digest();
+    let (data_set, read) = (manifest.digest(), manifest.clone());
     let mut plan = plan.clone();
     (plan.audit.radius, plan.audit.similarity) = (Some(reach.radius), Some(reach.similarity));
     let survey = survey(&plan, &source, &manifest, context)?;
@@ -195,5 +197,5 @@ pub fn audit(plan: &Plan, reach: Reach, context: &Context<'_>) -> Result<DataAud
         Ok(_) => (manifest, None),
         Err(error) => (manifest, Some(error)),
     };
-    Ok(DataAudit { source, manifest, data_set, survey, decided, undivided })
+    Ok(DataAudit { source, manifest, read, data_set, survey, decided, undivided })
 }

@@ -123,7 +123,7 @@ impl Needed {
             let wrong = |source: serde_json::Error| StudyError::Read { path: path.clone(), source: source.into() };
             let sheet: StudySheet = serde_json::from_slice(&bytes).map_err(wrong)?;
             for arm in sheet.arms {
-                needed.sets.extend(arm.sets);
+                needed.sets.extend(arm.sets.into_iter().chain(arm.gated_from));
                 needed.sets.extend(arm.redrawn.into_iter().flat_map(|redrawn| redrawn.sets));
             }
         }

@@ -62,9 +62,13 @@ impl Division {
             return Ok(Self::AsPublished(consent, Shares::of(plan.split, manifest)?));
         }
         let whole = Partition::bonded(manifest, plan.split, draw.fold, draw.split, bonds)?;
-        Ok(Self::BySource(match plan.train.dose() {
+        let cut = match plan.train.dose() {
             Some(dose) => whole.cut(&manifest.classes, dose, draw.split)?,
             None => whole,
+        };
+        Ok(Self::BySource(match draw.held_out {
+            Some(fold) => cut.held_out(&manifest.classes, fold, draw.split, bonds)?,
+            None => cut,
         }))
     }
 }

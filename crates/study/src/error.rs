@@ -70,6 +70,8 @@ pub enum StudyError {
     Network(#[from] NetworkFileError),
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error(
         "the pretrained weights {} have the SHA-256 {found} instead of the plan's {pinned}: it is another file, or it was \
          damaged; bring the file that was meant, or change `weights_digest`",
@@ -88,6 +90,12 @@ pub enum StudyError {
         "nothing can be chosen for arm `{arm}`: {problem}. Run the study again; --retry-failed tries failed trials again"
     )]
     NoTry { arm: String, problem: String },
+    #[error("no label can be doubted: {problem}")]
+    NoLabels { problem: String },
+    #[error("the features of {name} cannot be compared")]
+    Features { name: String, source: augtrial_audit::FeatureError },
+    #[error("the networks that `{study}` asks are not there: {problem}. `augtrial run` trains them before the study")]
+    NotFitted { study: String, problem: String },
     #[error(
         "looks must be declared before results can be seen, and some could be without these looks: {how}. Leave [sequential] as it was, or \
          ask with seeds that nobody has run"
@@ -157,6 +165,8 @@ impl StudyError {
             | Self::Arm { .. }
             | Self::NotRun { .. }
             | Self::NoTry { .. }
+            | Self::NotFitted { .. }
+            | Self::NoLabels { .. }
             | Self::LooksTooLate { .. }
             | Self::LooksElsewhere { .. }
             | Self::PathNotText { .. }
@@ -180,6 +190,7 @@ impl StudyError {
             | Self::EvaluationEmpty { .. }
             | Self::Split(_)
             | Self::Audit(_)
+            | Self::Features { .. }
             | Self::StaleDecision { .. }
             | Self::Store { .. }
             | Self::Cache(_)
@@ -197,6 +208,7 @@ impl StudyError {
             | Self::StartWorker(_)
             | Self::Train(_)
             | Self::Scratch { .. }
+            | Self::Write { .. }
             | Self::Remove { .. }
             | Self::NoEngine => Fault::Internal,
             Self::Batch(error) => error.fault(),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::audit::{audit_folder, reach_of, survey_site};
+use super::audit_arms::ArmAudit;
 use super::data::Division;
 use super::further::ReadFolder;
 use super::prepared::Prepared;
 use super::{Context, StudyData, StudyError, sets};
-use augtrial_audit::Site;
+use augtrial_audit::{ArmFinding, ArmQuestion, Decided, Findings, Site};
 use augtrial_base::digest::Digest;
 use augtrial_base::words::plural;
 use augtrial_data::cache::Picture;
@@ -128,6 +129,50 @@ fn twins(
     }
     let path = |image: usize| data.images[image].path.clone();
     Ok(twins.into_iter().map(|twins| twins.into_iter().map(path).collect()).collect())
+}
+
+/// What is odd about the extra images of an arm, and which of them the data set has.
+pub(super) fn audit(
+    read: &ReadExtra,
+    plan: &Plan,
+    data: &Manifest,
+    context: &Context<'_>,
+    audit: &mut ArmAudit,
+) -> Result<(), StudyError> {
+    let (cache, stop) = (audit_folder(context), || context.stop.load(std::sync::atomic::Ordering::Relaxed));
+    let manifest = &read.manifest;
+    let site = Site { manifest, root: &read.root, max_pixels: plan.ingest.max_pixels, cache: &cache, stop: &stop };
+    let survey = survey_site(&site, reach_of(plan), context)?;
+    let finding = |image: usize, question, other, note, score| {
+        let record = &manifest.images[image];
+        ArmFinding {
+            question,
+            arm: read.arm.clone(),
+            image: record.path.clone(),
+            class: record.class,
+            source: None,
+            other,
+            note,
+            score,
+            file: read.root.join(&record.path),
+            digest: record.digest,
+        }
+    };
+    for odd in Findings::of(manifest, &survey, &Decided::default(), Vec::new()).odd {
+        let note = format!("score {:.3}, below {}", odd.score, odd.oddity.threshold());
+        audit.found.push(finding(odd.image, ArmQuestion::Odd(odd.oddity), None, note, -odd.score));
+    }
+    let positions: BTreeMap<&str, usize> =
+        data.images.iter().enumerate().map(|(position, image)| (image.path.as_str(), position)).collect();
+    for (image, twins) in read.twins.iter().enumerate() {
+        let Some(first) = twins.first() else { continue };
+        let same = data.images[positions[first.as_str()]].digest == manifest.images[image].digest;
+        let note = format!("{} {first}", if same { "is" } else { "looks like" });
+        let other = positions.get(first.as_str()).copied();
+        audit.found.push(finding(image, ArmQuestion::InDataSet, other, note, if same { 1.0 } else { 0.0 }));
+    }
+    audit.images += manifest.images.len();
+    Ok(())
 }
 
 /// The extra images of an arm by one division.

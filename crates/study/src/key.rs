@@ -75,6 +75,9 @@ pub(super) struct ArmKey<'a> {
     /// Names and contents of the further sets that it is judged on: they are in its record.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     evaluations: Vec<(String, Digest)>,
+    /// Whether the run records when images are learned. Left out where it does not, so that older trials keep their keys.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    learned: bool,
     classifier: ClassifierKey<'a>,
 }
 
@@ -138,6 +141,10 @@ impl<'a> ArmKey<'a> {
             repeat,
             offline: _,
             edit: _,
+            // In the sets.
+            select: _,
+            fraction: _,
+            gate: _,
             extra: _,
             replace,
             online,
@@ -180,6 +187,7 @@ impl<'a> ArmKey<'a> {
             mix,
             extra: extra::sorted(data, arm).map(|sorted| sorted.digest()),
             evaluations: further::digests(plan, data),
+            learned: plan.records_learning(),
             classifier: ClassifierKey {
                 architecture,
                 budget,

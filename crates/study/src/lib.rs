@@ -2,10 +2,14 @@
 
 mod arms;
 mod audit;
+mod audit_arms;
+mod audit_labels;
 mod audit_results;
+mod audit_seen;
 pub mod clean;
 mod conduct;
 mod context;
+mod cross_fit;
 mod data;
 mod design;
 #[cfg(test)]
@@ -17,10 +21,12 @@ mod extra;
 mod foresee;
 mod further;
 mod gallery;
+mod gates;
 mod given;
 mod grade;
 mod jobs;
 mod key;
+mod learned;
 mod looks;
 mod newest;
 mod parts;
@@ -33,6 +39,7 @@ mod records;
 mod replay;
 mod report;
 mod results;
+mod selection;
 mod sets;
 mod sheet;
 mod show;
@@ -48,7 +55,10 @@ use augtrial_registry::{Registry, SetAside};
 use prepared::Draws;
 
 pub use audit::{DataAudit, audit, audit_folder, reach_of, survey_site};
+pub use audit_arms::{ArmAudit, audit_arms};
+pub use audit_labels::doubted_labels;
 pub use audit_results::{AuditComparison, audited_comparison_of};
+pub use audit_seen::picture_features;
 pub use context::{Context, Options, Workspace};
 pub use data::StudyData;
 pub use design::{DesignPreview, design_results, preview_cells, run_cells};
@@ -59,7 +69,7 @@ pub use given::{GivenError, GivenOptions, GivenResults, read_results};
 pub use grade::{Check, Grade, GradedAt};
 pub use jobs::work;
 pub use jobs::{Choice, Crew, WorkerProgram};
-pub use preview::{ArmPreview, Preview, SearchPreview, SetPreview, TrialPreview, preview};
+pub use preview::{ArmPreview, CrossFitPreview, Preview, SearchPreview, SetPreview, TrialPreview, preview};
 pub use quality::{FeatureChoice, MeasuredStudy, QualityError, QualityOptions, quality};
 pub use records::runs_behind;
 pub use replay::{Replay, ReplayOptions, recorded_kernels, replay};
@@ -103,11 +113,13 @@ pub fn run(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Outc
     let registry = Registry::lead(&context.workspace.runs, context.clock)?;
     note_record(&registry, context)?;
     let (plan, searched) = tune::search(plan, options, &registry, context)?;
+    let fitted = cross_fit::fit(&plan, options, &registry, context)?;
     let mut outcome = match &plan.sequential {
         Some(sequential) => looks::train(&plan, sequential, options, &registry, context)?,
         None => train(&plan, options, &registry, context)?,
     };
     outcome.add(searched);
+    outcome.add(fitted);
     outcome.page = write_page(&plan, &registry, context)?;
     Ok(outcome)
 }

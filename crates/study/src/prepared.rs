@@ -10,11 +10,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::arms::{self, ReadyArm};
+use super::cross_fit::CrossFit;
 use super::data::Beside;
 use super::further;
 use super::key::{self, ArmKey, ResolvedInput};
 use super::sets::{self, ArmSets, Pool, Sets, Step};
 use super::{Context, Options, StudyData, StudyError};
+use super::{gates, selection};
 use augtrial_augment::edit::OpenEditor;
 use augtrial_base::digest::Digest;
 use augtrial_data::manifest::Manifest;
@@ -40,6 +42,8 @@ pub(super) struct Prepared<'a> {
     input: ResolvedInput,
     /// Made when they are first needed.
     further: OnceCell<Arc<[FurtherSet]>>,
+    /// Found when they are first asked.
+    cross_fit: OnceCell<CrossFit>,
     /// Decoded when it is first needed.
     pool: Rc<OnceCell<Pool>>,
 }
@@ -71,6 +75,7 @@ impl<'a> Draws<'a> {
             seeds,
             input,
             further: OnceCell::new(),
+            cross_fit: OnceCell::new(),
             pool: Rc::default(),
         });
         Ok(Self { plan, context, drawn })
@@ -100,6 +105,7 @@ impl<'a> Draws<'a> {
             seeds: seeds.clone(),
             input: first.input.clone(),
             further: OnceCell::new(),
+            cross_fit: OnceCell::new(),
             pool: Rc::clone(&first.pool),
         };
         Ok(prepared.get_or_init(|| made))
@@ -120,7 +126,32 @@ impl<'a> Prepared<'a> {
     /// The offline steps of an arm, or why one cannot be made as things are. Opens editors only if this process can.
     pub(super) fn steps<'s>(&'s self, arm: &'s Arm) -> impl Iterator<Item = Result<Step<'s>, StudyError>> {
         let opener = self.context.engine.map(|engine| engine as &dyn OpenEditor);
-        sets::steps(self.plan, &self.data, arm, opener)
+        sets::steps(self.plan, &self.data, arm, opener).enumerate().map(move |(number, step)| {
+            let step = step?; // an editor that cannot be opened comes before networks that are not there yet
+            Ok(step.restricted(selection::of(self, arm)?, gates::gated(self, arm, number)?))
+        })
+    }
+
+    /// The offline step of this number.
+    pub(super) fn step<'s>(&'s self, arm: &'s Arm, number: usize) -> Option<Result<Step<'s>, StudyError>> {
+        self.steps(arm).nth(number)
+    }
+
+    /// The networks that were not trained on all sources.
+    ///
+    /// # Errors
+    /// [`StudyError::NotFitted`] if one is not trained yet.
+    pub(super) fn cross_fit(&self) -> Result<&CrossFit, StudyError> {
+        if let Some(fitted) = self.cross_fit.get() {
+            return Ok(fitted);
+        }
+        let fitted = CrossFit::of(self)?;
+        Ok(self.cross_fit.get_or_init(|| fitted))
+    }
+
+    /// The input of the plan's networks.
+    pub(super) fn input(&self) -> &ResolvedInput {
+        &self.input
     }
 
     /// The digest of the set that a step makes, without making it.

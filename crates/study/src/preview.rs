@@ -10,7 +10,7 @@ use super::foresee::{Foreseen, foresee, foresee_with};
 use super::jobs::{self, Choice, Crew, Left};
 use super::prepared::{Draws, Prepared};
 use super::sets::Step;
-use super::{Context, Options, StudyData, StudyError, as_tuned};
+use super::{Context, Options, StudyData, StudyError, as_tuned, selection};
 use augtrial_base::digest::Digest;
 use augtrial_base::events::Split;
 use augtrial_base::words::chain;
@@ -42,6 +42,8 @@ pub struct Preview {
     pub warnings: Vec<String>,
     /// The search that comes first, while nothing is chosen; the rest is of the study after it.
     pub search: Option<SearchPreview>,
+    /// The networks that are trained first, where the study asks any.
+    pub cross_fit: Option<CrossFitPreview>,
     /// What would fail or mislead later.
     pub foreseen: Vec<Foreseen>,
 }
@@ -77,6 +79,25 @@ impl SearchPreview {
     }
 }
 
+/// The networks that a study asks, before they are trained.
+#[derive(Clone, Copy, Debug)]
+pub struct CrossFitPreview {
+    /// One network for each.
+    pub folds: usize,
+    /// Networks that are left to train, and the time of that.
+    pub left: usize,
+    pub time: Duration,
+}
+
+impl CrossFitPreview {
+    fn of(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Option<Self>, StudyError> {
+        let Some(networks) = plan.cross_fit_plan() else { return Ok(None) };
+        let shown = preview(&networks, &Options { arms: Vec::new(), ..options.clone() }, context)?;
+        let (folds, left) = distinct(&shown.trials);
+        Ok(Some(Self { folds, left, time: shown.time }))
+    }
+}
+
 /// One arm before it is run.
 #[derive(Clone, Debug)]
 pub struct ArmPreview {
@@ -95,7 +116,7 @@ pub struct ArmPreview {
 /// A set before it is made.
 #[derive(Clone, Debug)]
 pub struct SetPreview {
-    /// Absent if it cannot be made as things are.
+    /// Absent if it cannot be made as things are, or depends on networks that are trained first.
     pub digest: Option<Digest>,
     /// Why it cannot be made.
     pub problem: Option<String>,
@@ -141,6 +162,7 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
     let tuned = as_tuned(plan, &registry)?;
     let plan = &*tuned;
     let search = SearchPreview::of(plan, options, context)?;
+    let cross_fit = CrossFitPreview::of(plan, options, context)?;
     let draws = Draws::read(plan, context)?;
     let data = &draws.first().data;
     let mut arms: Vec<ArmPreview> = Vec::new();
@@ -200,6 +222,7 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
         choice,
         warnings,
         search,
+        cross_fit,
         foreseen,
         disk_bytes: estimate::disk_bytes(plan, data.manifest.images.len() as u64, derived),
     })
@@ -235,14 +258,18 @@ fn arm_preview(prepared: &Prepared<'_>, arm: &Arm) -> ArmPreview {
         Division::AsPublished(_, shares) => shares.part(Split::Train),
     };
     let sources = data.class_counts(data.augmentable().iter());
-    let grown = |count: &u64| (*count as f64 * f64::from(arm.growth()) * share).round() as u64;
-    let mut counts: Vec<u64> = sources.iter().map(grown).collect();
+    let chosen = selection::counts(prepared.plan, &data.manifest.classes, arm, &sources);
+    let derived = f64::from(arm.growth() - arm.repeat);
+    let grown = |(count, chosen): (&u64, &u64)| {
+        ((*count as f64 * f64::from(arm.repeat) + *chosen as f64 * derived) * share).round() as u64
+    };
+    let mut counts: Vec<u64> = sources.iter().zip(&chosen).map(grown).collect();
     let extra = extra::sorted(data, arm).map(|sorted| sorted.kept).unwrap_or_default();
     for image in extra {
         counts[image.class as usize] += 1;
     }
     let work = estimate::work(plan, counts.iter().sum(), data.expected_originals() as u64);
-    let images: u64 = sources.iter().sum();
+    let images: u64 = chosen.iter().sum();
     let copies = arm.offline.iter().map(|step| step.copies.get()).chain(arm.edit.iter().map(Edit::copies));
     let preview = |(step, copies): (Result<Step<'_>, StudyError>, u32)| {
         let images = images.saturating_mul(u64::from(copies));
@@ -251,6 +278,8 @@ fn arm_preview(prepared: &Prepared<'_>, arm: &Arm) -> ArmPreview {
                 let digest = prepared.digest(&step);
                 SetPreview { digest: Some(digest), problem: None, images, cached: prepared.is_made(&digest) }
             }
+            // Nothing is wrong: its images are known when the networks are.
+            Err(StudyError::NotFitted { .. }) => SetPreview { digest: None, problem: None, images, cached: false },
             Err(error) => SetPreview { digest: None, problem: Some(chain(&error)), images, cached: false },
         }
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::StudyError;
+use super::arms::is_lost;
 use super::sheet::{ArmSheet, Redrawn, StudySheet};
 use super::{conduct, looks};
 use augtrial_base::events::Prediction;
@@ -120,7 +121,10 @@ pub(super) fn no_results(arm: &Arm, sheet: &StudySheet) -> ArmResults {
         runs: Vec::new(),
         excluded: Vec::new(),
         planned_images: made.map_or(0, |made| made.planned + redrawn(made, |other| other.planned)),
-        missing_images: made.map_or(0, |made| made.missing.len() as u64 + redrawn(made, |other| other.missing)),
+        missing_images: made.map_or(0, |made| {
+            let lost = made.missing.iter().filter(|left_out| is_lost(left_out)).count() as u64;
+            lost + redrawn(made, |other| other.missing)
+        }),
     }
 }
 

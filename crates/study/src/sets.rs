@@ -1,12 +1,13 @@
 //! The materialized sets of every arm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::gates::{self, Gated};
 use super::prepared::Prepared;
 use super::{Context, StudyData, StudyError, edits};
 use augtrial_augment::edit::OpenEditor;
@@ -17,6 +18,7 @@ use augtrial_base::digest::Digest;
 use augtrial_base::seed::StudySeed;
 use augtrial_data::cache::{Picture, Working, decoded, file_of};
 use augtrial_data::pixels::PixelBlock;
+use augtrial_data::samples::Sample;
 use augtrial_plan::Plan;
 use augtrial_plan::arm::{Arm, OfflineStep};
 
@@ -43,6 +45,25 @@ pub(super) struct MadeSet {
     pub(super) planned: u64,
     /// Wall time of making it; absent if it was there.
     pub(super) generation_secs: Option<f64>,
+    /// The set before a gate, if one left images out.
+    pub(super) base: Option<Digest>,
+}
+
+impl MadeSet {
+    /// An image of the set for a network to look at, its pixels at this place of a store.
+    pub(super) fn sample(&self, position: usize, pixels: usize) -> Sample {
+        let image = &self.set.images[position];
+        let path = format!("{}/{}", self.set.digest, image.file);
+        Sample {
+            pixels,
+            label: image.class,
+            // Named by what its file's path holds: the set, the source and the copy.
+            image: Digest::of_bytes(path.as_bytes()),
+            source: image.lineage.source,
+            path,
+            derived: true,
+        }
+    }
 }
 
 /// The decoded originals that the derived images of a study are made from.
@@ -69,7 +90,12 @@ impl Pool {
 
     /// The pixels of an original.
     pub(super) fn rgb(&self, image: Digest) -> &[u8] {
-        self.originals.rgb(self.positions[&image])
+        self.originals.rgb(self.position(image))
+    }
+
+    /// Where an original is among all.
+    pub(super) fn position(&self, image: Digest) -> usize {
+        self.positions[&image]
     }
 
     pub(super) fn originals(&self) -> Arc<PixelBlock> {
@@ -79,11 +105,14 @@ impl Pool {
 
 /// The set of one step of an arm, made if it is not there.
 pub(super) fn make(prepared: &Prepared<'_>, pool: &Pool, arm: &Arm, step: &Step<'_>) -> Result<MadeSet, StudyError> {
-    let sources = sources(&prepared.data, |image| pool.rgb(image));
-    materialize(prepared, &arm.name, prepared.data.draw.sets, &sources, step)
+    let sources = step.sources(&prepared.data, |image| pool.rgb(image));
+    match &step.gate {
+        None => materialize(prepared, &arm.name, prepared.data.draw.sets, &sources, step),
+        Some(gate) => gates::pass(prepared, &arm.name, &sources, step, gate),
+    }
 }
 
-/// The images that a step makes of these sources for whoever is called `name`, an arm or an evaluation set.
+/// The images that a step makes of these sources for whoever is called `name`, an arm or an evaluation set, before any gate.
 pub(super) fn materialize(
     prepared: &Prepared<'_>,
     name: &str,
@@ -91,8 +120,17 @@ pub(super) fn materialize(
     sources: &[SourceImage<'_>],
     step: &Step<'_>,
 ) -> Result<MadeSet, StudyError> {
-    let Prepared { plan, context, .. } = prepared;
-    let request = step.request(plan, seed, sources);
+    materialize_by(prepared, name, &step.request(prepared.plan, seed, sources), &*step.maker)
+}
+
+/// The set of a request, made if it is not there.
+pub(super) fn materialize_by(
+    prepared: &Prepared<'_>,
+    name: &str,
+    request: &SetRequest<'_>,
+    maker: &dyn DerivedImageMaker,
+) -> Result<MadeSet, StudyError> {
+    let context = prepared.context;
     let stage = context.progress.stage(format!("make images of {name}"), 0, "images");
     let progress = |progress: store::SetProgress| {
         let message = if progress.missing > 0 { format!("{} missing", progress.missing) } else { String::new() };
@@ -100,7 +138,7 @@ pub(super) fn materialize(
     };
     let watch = store::Watch { stop: context.stop, progress: &progress };
     let stopwatch = context.clock.start();
-    let set = match store::materialize(&folder(context), &request, &*step.maker, watch) {
+    let set = match store::materialize(&folder(context), request, maker, watch) {
         Ok(set) => set,
         Err(StoreError::Interrupted { .. }) => return Err(StudyError::Interrupted),
         Err(source) => return Err(StudyError::Store { arm: name.to_owned(), source }),
@@ -111,11 +149,21 @@ pub(super) fn materialize(
     }
     let generation_secs = (!set.reused).then(|| stopwatch.elapsed().as_secs_f64());
     drop(stage);
+    opened(prepared, name, set, generation_secs)
+}
+
+/// A finished set with its pixels, made in this time.
+pub(super) fn opened(
+    prepared: &Prepared<'_>,
+    name: &str,
+    set: DerivedSet,
+    generation_secs: Option<f64>,
+) -> Result<MadeSet, StudyError> {
     let picture = |image: &store::DerivedImage| Picture { file: set.folder.join(&image.file), digest: image.digest };
     let pictures: Vec<Picture> = set.images.iter().map(picture).collect();
-    let pixels = Arc::new(decode(&format!("decode images of {name}"), &pictures, plan, context)?);
+    let decoded = decode(&format!("decode images of {name}"), &pictures, prepared.plan, prepared.context)?;
     let planned = (set.images.len() + set.missing.len()) as u64;
-    Ok(MadeSet { set, pixels, planned, generation_secs })
+    Ok(MadeSet { set, pixels: Arc::new(decoded), planned, generation_secs, base: None })
 }
 
 /// Where sets are.
@@ -130,6 +178,10 @@ pub(super) struct Step<'a> {
     /// For the reader of the set's manifest.
     described: serde_json::Value,
     maker: Box<dyn DerivedImageMaker + 'a>,
+    /// Content and class of the sources that get copies; all if absent.
+    chosen: Option<BTreeSet<(Digest, u32)>>,
+    /// What the images pass before they are trained on.
+    gate: Option<Gated<'a>>,
 }
 
 /// The offline steps of an arm, in order: transforms, then the edit.
@@ -151,7 +203,12 @@ impl<'a> Step<'a> {
         maker: Box<dyn DerivedImageMaker + 'a>,
     ) -> Self {
         let described = serde_json::to_value(described).expect("a step has a JSON form");
-        Self { copies, recipe, described, maker }
+        Self { copies, recipe, described, maker, chosen: None, gate: None }
+    }
+
+    /// The same of these sources alone, its images gated.
+    pub(super) fn restricted(self, chosen: Option<BTreeSet<(Digest, u32)>>, gate: Option<Gated<'a>>) -> Self {
+        Self { chosen, gate, ..self }
     }
 
     fn of_transforms(data: &StudyData, step: &'a OfflineStep) -> Self {
@@ -161,24 +218,63 @@ impl<'a> Step<'a> {
 
     /// The digest of the set, without making it.
     pub(super) fn digest(&self, plan: &Plan, data: &StudyData) -> Digest {
-        self.digest_of(plan, data.draw.sets, &sources(data, |_| &[]))
+        let base = self.base_digest(plan, data);
+        let Some(gate) = &self.gate else { return base };
+        let (described, sources) = (serde_json::Value::Null, self.sources(data, |_| &[]));
+        let request = request(plan, (gate.recipe(self.recipe), &described), self.copies, data.draw.sets, &sources);
+        request.digest(&gate.tool(&base, plan, data))
     }
 
-    /// The same of these sources.
+    /// The digest of the set before the gate.
+    pub(super) fn base_digest(&self, plan: &Plan, data: &StudyData) -> Digest {
+        self.digest_of(plan, data.draw.sets, &self.sources(data, |_| &[]))
+    }
+
+    /// The images that get copies, with their pixels.
+    pub(super) fn sources<'s>(&self, data: &'s StudyData, rgb: impl Fn(Digest) -> &'s [u8]) -> Vec<SourceImage<'s>> {
+        let mut sources = sources(data, rgb);
+        if let Some(chosen) = &self.chosen {
+            sources.retain(|source| chosen.contains(&(source.digest, source.class)));
+        }
+        sources
+    }
+
+    /// Digest of the step's recipe, without its gate.
+    pub(super) fn recipe(&self) -> Digest {
+        self.recipe
+    }
+
+    /// The step for the reader of a manifest, without its gate.
+    pub(super) fn described(&self) -> &serde_json::Value {
+        &self.described
+    }
+
+    /// The digest of the set of these sources, before the gate.
     pub(super) fn digest_of(&self, plan: &Plan, seed: StudySeed, sources: &[SourceImage<'_>]) -> Digest {
         self.request(plan, seed, sources).digest(&self.maker.tool())
     }
 
     fn request<'r>(&'r self, plan: &Plan, seed: StudySeed, sources: &'r [SourceImage<'r>]) -> SetRequest<'r> {
-        SetRequest {
-            sources,
-            width_px: plan.ingest.width_px,
-            height_px: plan.ingest.height_px,
-            recipe: self.recipe,
-            step: &self.described,
-            copies: NonZeroU32::new(self.copies).expect("a plan has no step without copies"),
-            seed,
-        }
+        request(plan, (self.recipe, &self.described), self.copies, seed, sources)
+    }
+}
+
+/// What a set of this plan is asked to be.
+pub(super) fn request<'r>(
+    plan: &Plan,
+    (recipe, step): (Digest, &'r serde_json::Value),
+    copies: u32,
+    seed: StudySeed,
+    sources: &'r [SourceImage<'r>],
+) -> SetRequest<'r> {
+    SetRequest {
+        sources,
+        width_px: plan.ingest.width_px,
+        height_px: plan.ingest.height_px,
+        recipe,
+        step,
+        copies: NonZeroU32::new(copies).expect("a plan has no step without copies"),
+        seed,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::ReadyArm;
+use super::arms::{ReadyArm, is_lost};
 use super::audit::AuditSheet;
 use super::data::Division;
 use super::gallery::Gallery;
@@ -64,7 +64,7 @@ pub(super) struct Redrawn {
     pub(super) seeds: Vec<u64>,
     pub(super) sets: Vec<Digest>,
     pub(super) planned: u64,
-    /// Planned images that could not be made; the sets' manifests say why.
+    /// Planned images that could not be made, without what a gate left out; the sets' manifests say why.
     pub(super) missing: u64,
     pub(super) audits: Vec<LeakAudit>,
 }
@@ -86,6 +86,9 @@ pub(super) struct ArmSheet {
     pub(super) planned: u64,
     pub(super) missing: Vec<LeftOut>,
     pub(super) sets: Vec<Digest>,
+    /// Sets before a gate, of which the arm's are what was left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) gated_from: Vec<Digest>,
     /// Wall time of making the sets; absent where all were there before this study.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) generation_secs: Option<f64>,
@@ -184,6 +187,7 @@ impl StudySheet {
             planned: ready.planned,
             missing: ready.missing.clone(),
             sets: ready.sets.clone(),
+            gated_from: ready.gated_from.clone(),
             generation_secs: ready.generation_secs,
             audits: ready.audits.clone(),
             examples: examples.clone(),
@@ -215,9 +219,9 @@ impl StudySheet {
             arm.trials.extend(seeds.iter().map(|&seed| (seed, ready.key.trial(seed))));
             arm.redrawn.push(Redrawn {
                 seeds: seeds.clone(),
-                sets: ready.sets.clone(),
+                sets: ready.sets.iter().chain(&ready.gated_from).copied().collect(),
                 planned: ready.planned,
-                missing: ready.missing.len() as u64,
+                missing: ready.missing.iter().filter(|left_out| is_lost(left_out)).count() as u64,
                 audits: ready.audits.clone(),
             });
         }

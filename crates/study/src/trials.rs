@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::arms::ReadyArm;
 use super::jobs::{Crew, UPDATES};
 use super::prepared::Prepared;
-use super::{Context, Options, Outcome, StudyData, StudyError, provenance, sets};
+use super::{Context, Options, Outcome, StudyData, StudyError, learned, provenance, sets};
 use augtrial_augment::{Mixer, Pipeline};
 use augtrial_base::clock::rfc3339;
 use augtrial_base::digest::Digest;
@@ -16,6 +16,7 @@ use augtrial_base::events::{EpochMetrics, Fanout, Observer, RunEvent, Split, Ste
 use augtrial_base::numbers::percent;
 use augtrial_base::progress::{Progress, Stage};
 use augtrial_base::words::chain;
+use augtrial_data::samples::EvaluationSet;
 use augtrial_plan::arm::Arm;
 use augtrial_plan::classifier::Classifier;
 use augtrial_plan::transform::Transform;
@@ -193,7 +194,8 @@ impl TrialSession<'_> {
         }
         match result {
             Ok(outcome) => {
-                self.finish(guard, &outcome, label)?;
+                let watched = learned::watched(prepared.plan, ready);
+                self.finish(guard, &outcome, watched.as_ref(), label)?;
                 // Results on the test part are for the end: seen before all planned seeds have run, they invite stopping early.
                 progress.note(&format!("{label}: finished{}", validation(&outcome)));
                 Ok(Ended::Finished)
@@ -231,13 +233,25 @@ impl TrialSession<'_> {
     }
 
     /// Closes the record, and then removes the state that is not needed any more.
-    fn finish(&self, mut guard: RunGuard, outcome: &TrialOutcome, label: &str) -> Result<(), StudyError> {
+    fn finish(
+        &self,
+        mut guard: RunGuard,
+        outcome: &TrialOutcome,
+        watched: Option<&EvaluationSet>,
+        label: &str,
+    ) -> Result<(), StudyError> {
         let context = self.context;
         let folder = guard.dir().to_owned();
         guard.write_predictions(&outcome.predictions)?;
+        let mut files = context.engine()?.record_files(&folder);
+        if let Some(watched) = watched {
+            let epochs = outcome.history.iter().map(|metrics| metrics.epoch).max().unwrap_or(0);
+            learned::write(&folder, watched, &outcome.learned, epochs)?;
+            files.push(learned::FILE);
+        }
         outcome.further.iter().try_for_each(|(name, predictions)| guard.write_evaluation(name, predictions))?;
         guard.record(&RunEvent::Finished { at: rfc3339(context.clock.now()), weights: outcome.weights })?;
-        guard.finish_with(&context.engine()?.record_files(&folder))?;
+        guard.finish_with(&files)?;
         if let Err(error) = drop_state(&folder) {
             let folder = folder.display();
             let note = format!("{label}: cannot remove the state in {folder} yet, the next run tries again: {error}");
@@ -274,6 +288,8 @@ pub(super) struct Recipe<'a> {
     transforms: Pipeline,
     mix: Option<Mixer>,
     pretrained: Option<PathBuf>,
+    /// Training images to be watched, if the plan asks when they are learned.
+    watched: Option<EvaluationSet>,
     /// Where originals and derived images are, from the root of the file system: a trainer may run in another folder.
     originals: PathBuf,
     sets: PathBuf,
@@ -294,6 +310,7 @@ impl<'a> Recipe<'a> {
             mix: ready.arm.mix.as_ref().map(Mixer::new),
             classifier: plan.classifier_of(ready.arm),
             pretrained: classifier.pretrained.as_ref().map(|path| plan.resolve_path(path)),
+            watched: learned::watched(plan, ready),
             digest,
             originals: absolute(data.source.root()),
             sets: absolute(&sets::folder(context)),
@@ -322,6 +339,7 @@ impl<'a> Recipe<'a> {
             validation: &self.ready.validation,
             test: &self.ready.test,
             further: &self.ready.further,
+            watched: self.watched.as_ref(),
             transforms: &self.transforms,
             mix: self.mix.as_ref(),
             outside: Outside {

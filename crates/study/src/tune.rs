@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::cross_fit::unfitted;
 use super::results::{ArmSeed, cells};
 use super::sheet::StudySheet;
 use super::{Context, Options, Outcome, StudyError, train};
@@ -30,13 +31,17 @@ pub fn as_tuned<'p>(plan: &'p Plan, registry: &Registry) -> Result<Cow<'p, Plan>
     }
 }
 
-/// What is to be trained next of a plan: its search while nothing is chosen, then the study.
+/// What is to be trained next of a plan: its search while nothing is chosen, the networks that it asks while one of them is not
+/// trained, then the study.
 ///
 /// # Errors
 /// As [`as_tuned`].
 pub fn next_of(plan: &Plan, registry: &Registry) -> Result<Plan, StudyError> {
     let plan = as_tuned(plan, registry)?;
-    Ok(plan.tries_plan()?.unwrap_or_else(|| plan.into_owned()))
+    if let Some(search) = plan.tries_plan()? {
+        return Ok(search);
+    }
+    Ok(unfitted(&plan, registry)?.unwrap_or_else(|| plan.into_owned()))
 }
 
 /// The search that chose the values of this plan; none of a plan that was not tuned here.

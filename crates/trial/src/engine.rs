@@ -105,4 +105,7 @@ pub struct TrialOutcome {
     pub weights: Digest,
     /// Of every epoch: training, then validation. Complete also after a resumption.
     pub history: Vec<EpochMetrics>,
+    /// Of every watched image, in the set's order: the epoch, counted from 1, from which on it is recognized to the end; 0 if it is
+    /// not recognized at the end. Empty if none is watched.
+    pub learned: Vec<u32>,
 }

@@ -49,6 +49,8 @@ pub struct TrialSpec<'a> {
     pub test: &'a EvaluationSet,
     /// Evaluated after the test split, with the same weights.
     pub further: &'a [FurtherSet],
+    /// Training images that are looked at after every epoch, to see when each is learned; decides nothing of the result.
+    pub watched: Option<&'a EvaluationSet>,
     /// Online transforms of every training sample.
     pub transforms: &'a Pipeline,
     /// Mixing of every training batch, if the recipe has any.
@@ -104,6 +106,10 @@ impl TrialSpec<'_> {
         }
         self.fit(self.validation)?;
         self.fit(self.test)?;
+        if let Some(set) = self.watched {
+            check_samples(Split::Train, set.samples(), self.classes)?;
+            self.fit(set)?;
+        }
         for FurtherSet { set, .. } in self.further {
             check_samples(set.split(), set.samples(), self.classes)?;
             self.fit(set)?;

@@ -70,6 +70,22 @@ pub enum MissingReason {
     Failed,
     /// Nobody made it: a table of edits does not name it.
     Absent,
+    /// A gate left it out: a network takes it for another class.
+    GatedAgreement,
+    /// A gate left it out: a network confidently takes it for another class.
+    GatedMislabeled,
+    /// A gate left it out: a network is confident of its class, and it is nearly its source.
+    GatedTooEasy,
+    /// A gate left it out: the probability of its class is out of bounds.
+    GatedConfidence,
+    /// A gate left it out: its pixels differ too little or too much from its source.
+    GatedChangeLevels,
+    /// A gate left it out: its structure is too near to its source's, or too far.
+    GatedChangeSsim,
+    /// A gate left it out: its features are too near to its source's, or too far.
+    GatedChangeFeatures,
+    /// A random gate left it out.
+    GatedRandom,
 }
 
 impl MissingReason {
@@ -83,7 +99,21 @@ impl MissingReason {
             Self::Filtered => "filtered",
             Self::Failed => "failed",
             Self::Absent => "absent",
+            Self::GatedAgreement => "gated-agreement",
+            Self::GatedMislabeled => "gated-mislabeled",
+            Self::GatedTooEasy => "gated-too-easy",
+            Self::GatedConfidence => "gated-confidence",
+            Self::GatedChangeLevels => "gated-change-levels",
+            Self::GatedChangeSsim => "gated-change-ssim",
+            Self::GatedChangeFeatures => "gated-change-features",
+            Self::GatedRandom => "gated-random",
         }
+    }
+
+    /// Whether the image was made, and a gate left it out.
+    #[must_use]
+    pub fn is_gate(self) -> bool {
+        self.name().starts_with("gated-")
     }
 }
 

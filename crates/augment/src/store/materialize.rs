@@ -83,6 +83,17 @@ pub fn materialize(
     Ok(DerivedSet { replaced, ..open(&finished)? })
 }
 
+/// A finished set of the folder `sets`, if it is there and whole: every file of it is hashed.
+///
+/// # Errors
+/// If the disk fails.
+pub fn find(sets: &Path, set: &Digest) -> Result<Option<DerivedSet>, StoreError> {
+    match reuse(&sets.join(set.to_string()))? {
+        Found::Whole(found) => Ok(Some(found)),
+        Found::Nothing | Found::Damaged(_) => Ok(None),
+    }
+}
+
 /// What is under the name of a set.
 enum Found {
     Nothing,

@@ -17,6 +17,6 @@ mod tests;
 pub use error::{MakerError, StoreError};
 pub use maker::{DerivedImageMaker, Made, Missing, MissingReason, Planned, SourceImage, TransformMaker};
 pub use manifest::{DerivedImage, MissingImage};
-pub use materialize::{SetProgress, Watch, materialize};
+pub use materialize::{SetProgress, Watch, find, materialize};
 pub use read::{DerivedSet, open, verify};
 pub use request::SetRequest;

@@ -45,6 +45,18 @@ impl Thresholds {
         Self(sums.into_iter().map(|(sum, count)| (count > 0).then(|| sum / f64::from(count))).collect())
     }
 
+    /// Whether the image is confidently recognized and nearly its source: it teaches little.
+    #[must_use]
+    pub fn too_easy(&self, image: &JudgedImage<'_>) -> bool {
+        image.nearly_unchanged && image.agrees() && self.confident(image, image.label as usize)
+    }
+
+    /// Whether the image is confidently taken for another class.
+    #[must_use]
+    pub fn mislabeled(&self, image: &JudgedImage<'_>) -> bool {
+        !image.agrees() && self.confident(image, image.predicted())
+    }
+
     /// Whether the image is confidently taken for a class.
     fn confident(&self, image: &JudgedImage<'_>, class: usize) -> bool {
         self.0[class].is_some_and(|threshold| f64::from(image.probabilities[class]) >= threshold)
@@ -70,7 +82,9 @@ impl JudgedImage<'_> {
         best
     }
 
-    fn agrees(&self) -> bool {
+    /// Whether its likeliest class is its own.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
         self.predicted() == self.label as usize
     }
 }
@@ -89,10 +103,8 @@ pub fn labels(images: &[JudgedImage<'_>], thresholds: &Thresholds) -> Result<Lab
     Ok(Labels {
         agreement: share(&|image| image.agrees()),
         confidence: images.iter().map(JudgedImage::confidence).sum::<f64>() / count,
-        too_easy: share(&|image| {
-            image.nearly_unchanged && image.agrees() && thresholds.confident(image, image.label as usize)
-        }),
-        mislabeled: share(&|image| !image.agrees() && thresholds.confident(image, image.predicted())),
+        too_easy: share(&|image| thresholds.too_easy(image)),
+        mislabeled: share(&|image| thresholds.mislabeled(image)),
     })
 }
 

@@ -6,6 +6,7 @@ mod build;
 mod classes;
 pub(super) mod design;
 mod evaluations;
+mod gated;
 pub(super) mod learning;
 mod metrics;
 mod quality;
@@ -18,6 +19,7 @@ pub(super) use build::{arms, budget, contrasts, convergence, examples, flow};
 pub(super) use classes::{confused, data_on_page, recall_on_page, training_sets_by_arm};
 use classes::{data, recall, training_sets};
 pub(super) use evaluations::{evaluation_contrasts, evaluations};
+pub(super) use gated::gated;
 pub(super) use metrics::{metric_contrasts, metrics, metrics_by_arm};
 pub(super) use quality::{set_quality, set_quality_parts};
 pub(super) use tuning::tuning;
@@ -237,7 +239,7 @@ impl ReportFormat for Tables {
             build::runs(view),
             build::curves(view),
         ];
-        let further = [audited(view), tuning(view), set_quality(view), set_quality_parts(view)];
+        let further = [gated(view), audited(view), tuning(view), set_quality(view), set_quality_parts(view)];
         let further = further.into_iter().filter(|table| !table.rows.is_empty());
         let all: Vec<Table> = all.into_iter().chain(further).collect();
         let mut files = Vec::new();

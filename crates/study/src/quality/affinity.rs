@@ -44,7 +44,8 @@ impl<'a, 'n> Affinity<'a, 'n> {
         let clean: Vec<(u32, Vec<u8>)> =
             affinity.sources.iter().map(|source| (source.class, source.rgb.to_vec())).collect();
         let clean = affinity.set(clean);
-        for network in networks.iter().filter(|network| prepared.seeds.contains(&network.seed)) {
+        for network in networks.iter().filter(|network| network.seed.is_some_and(|seed| prepared.seeds.contains(&seed)))
+        {
             affinity.networks.push((network, accuracy(&network.looker.look(&clean)?, &clean)));
         }
         Ok(affinity)
@@ -56,6 +57,9 @@ impl<'a, 'n> Affinity<'a, 'n> {
             return Ok(
                 Err("its edits are of training images, and affinity needs them of validation images".to_owned()),
             );
+        }
+        if arm.gate.is_some() {
+            return Ok(Err("its gate judges images of training, and affinity needs images of validation".to_owned()));
         }
         if arm.offline.is_empty() && arm.online.is_empty() {
             return Ok(Err("it changes no single image".to_owned()));

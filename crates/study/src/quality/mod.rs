@@ -9,6 +9,7 @@ mod options;
 mod outcome;
 
 pub use lead::{MeasuredStudy, quality};
+pub(super) use networks::Looker;
 pub use options::{FeatureChoice, QualityError, QualityOptions};
 
 use super::StudyError;

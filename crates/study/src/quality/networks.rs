@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use super::gather::Gathered;
 use super::{FeatureChoice, QualityError};
 use crate::data::Division;
-use crate::prepared::Draws;
+use crate::prepared::{Draws, Prepared};
 use crate::results::ArmSeed;
 use crate::{Context, StudyError};
 use augtrial_base::digest::Digest;
 use augtrial_base::events::Split;
+use augtrial_data::pixels::PixelStore;
 use augtrial_data::samples::{EvaluationSet, Sample};
 use augtrial_plan::arm::Role;
 use augtrial_plan::classifier::Precision;
@@ -28,8 +29,8 @@ const TABLE_PX: u32 = 224;
 const WORKERS: usize = 1;
 
 /// A network that can look at images.
-pub(super) struct Looker<'a> {
-    pub(super) name: String,
+pub struct Looker<'a> {
+    pub(crate) name: String,
     pub(super) digest: Digest,
     seen_by: SeenBy,
     classes: Option<usize>,
@@ -47,7 +48,8 @@ enum SeenBy {
 
 /// A network of the control, and what it was trained on.
 pub(super) struct ControlNetwork<'a> {
-    pub(super) seed: u64,
+    /// Of the study's trial; none of a network that was cross-fitted.
+    pub(super) seed: Option<u64>,
     pub(super) looker: Looker<'a>,
     trained_on: BTreeSet<Digest>,
 }
@@ -82,33 +84,61 @@ pub(super) fn of_control<'a>(
         let Division::BySource(partition) = &prepared.data.division else { continue };
         let trained_on = partition.train.sources().iter().map(|image| image.digest).collect();
         let digest = Digest::of_file(&weights).map_err(|source| StudyError::Read { path: weights.clone(), source })?;
-        let seen_by = match plan.network_file()? {
-            Some(file) => SeenBy::File { file: Box::new(file), weights: Some(weights) },
-            None => SeenBy::Table { row: plan.classifier.row().expect("a network of the table"), weights },
-        };
-        let (width_px, height_px) = plan.input_px();
-        let looker = Looker {
-            name: format!("{}, seed {}", control.name, cell.seed),
-            digest,
-            seen_by,
-            classes: Some(prepared.data.manifest.classes.len()),
-            input: InputSize { width_px, height_px },
-            eval_resize_px: plan.classifier.input.eval_resize_px,
-            precision: plan.classifier.precision,
-            context,
-            device: plan.classifier.device,
-        };
-        networks.push(ControlNetwork { seed: cell.seed, looker, trained_on });
+        let name = format!("{}, seed {}", control.name, cell.seed);
+        let looker = Looker::of_run(plan, name, (weights, digest), prepared.data.manifest.classes.len(), context)?;
+        networks.push(ControlNetwork { seed: Some(cell.seed), looker, trained_on });
     }
+    networks.extend(cross_fitted(draws.first())?);
     if networks.is_empty() {
         return Ok(Err(format!("no finished run of {} has kept its weights", control.name)));
     }
     Ok(Ok(networks))
 }
 
+/// The networks that were cross-fitted for the study, where they have been.
+fn cross_fitted<'a>(prepared: &Prepared<'a>) -> Result<Vec<ControlNetwork<'a>>, StudyError> {
+    let fitted = match prepared.cross_fit() {
+        Ok(fitted) => fitted,
+        Err(StudyError::NotFitted { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let classes = prepared.data.manifest.classes.len();
+    let network = |fold| {
+        let looker = fitted.looker(fold, classes, prepared.context)?;
+        Ok(ControlNetwork { seed: None, looker, trained_on: fold.trained_on.clone() })
+    };
+    fitted.folds.iter().map(network).collect()
+}
+
 impl<'a> Looker<'a> {
+    /// The network that a run of this plan left: the file of its weights, and their digest.
+    pub(crate) fn of_run(
+        plan: &augtrial_plan::Plan,
+        name: String,
+        (weights, digest): (PathBuf, Digest),
+        classes: usize,
+        context: &'a Context<'a>,
+    ) -> Result<Self, StudyError> {
+        let seen_by = match plan.network_file()? {
+            Some(file) => SeenBy::File { file: Box::new(file), weights: Some(weights) },
+            None => SeenBy::Table { row: plan.classifier.row().expect("a network of the table"), weights },
+        };
+        let (width_px, height_px) = plan.input_px();
+        Ok(Self {
+            name,
+            digest,
+            seen_by,
+            classes: Some(classes),
+            input: InputSize { width_px, height_px },
+            eval_resize_px: plan.classifier.input.eval_resize_px,
+            precision: plan.classifier.precision,
+            context,
+            device: plan.classifier.device,
+        })
+    }
+
     /// The network that was asked for; nothing for the control's own.
-    pub(super) fn given(
+    pub(crate) fn given(
         choice: &FeatureChoice,
         plan: &augtrial_plan::Plan,
         context: &'a Context<'a>,
@@ -142,8 +172,8 @@ impl<'a> Looker<'a> {
     }
 
     /// What it sees in these images, from the folder of features if it is there.
-    pub(super) fn see(&self, gathered: &Gathered, samples: Vec<Sample>) -> Result<Stored, StudyError> {
-        let set = EvaluationSet::new(Split::Test, samples, gathered.pixels.clone());
+    pub(crate) fn see(&self, pixels: &PixelStore, samples: Vec<Sample>) -> Result<Stored, StudyError> {
+        let set = EvaluationSet::new(Split::Test, samples, pixels.clone());
         let folder = features_folder(self.context);
         let name = self.key(&set);
         if let Some(stored) = read_stored(&folder, &name) {
@@ -199,7 +229,8 @@ impl<'a> Looker<'a> {
         Digest::of_value(FORMAT, &(network, size, stored, images))
     }
 
-    fn features(&self, width: usize, values: Vec<f32>) -> Result<Features, StudyError> {
+    /// Checked features.
+    pub(crate) fn features(&self, width: usize, values: Vec<f32>) -> Result<Features, StudyError> {
         let features = Features::new(width.max(1), values);
         Ok(features.map_err(|source| QualityError::Features { name: self.name.clone(), source })?)
     }
@@ -229,7 +260,8 @@ pub(super) fn view(
         (0..images.len()).filter(|&position| wanted(images[position].source)).collect()
     };
     let arms: Vec<Vec<usize>> = (0..gathered.arms.len()).map(of_arm).collect();
-    let seen_real = looker.see(gathered, real.iter().map(|&position| gathered.sample_of_real(position)).collect())?;
+    let seen_real =
+        looker.see(&gathered.pixels, real.iter().map(|&position| gathered.sample_of_real(position)).collect())?;
     let width = seen_real.width;
     let mut views = Vec::new();
     let mut of_arms = Vec::new();
@@ -238,7 +270,7 @@ pub(super) fn view(
         let seen = if samples.is_empty() {
             Stored { width, features: Vec::new(), classes: 0, probabilities: Vec::new() }
         } else {
-            looker.see(gathered, samples)?
+            looker.see(&gathered.pixels, samples)?
         };
         views.push(ArmSeen { features: looker.features(width, seen.features)?, images });
         of_arms.push(seen.probabilities);

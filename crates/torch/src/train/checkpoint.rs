@@ -48,6 +48,10 @@ pub struct TrialProgress {
     pub best: Option<BestEpoch>,
     /// What it took so far.
     pub cost: Cost,
+    /// Of every watched image, the epoch from which on it has been recognized, counted from 1; 0 if it is not. Empty if none is
+    /// watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned: Vec<u32>,
 }
 
 /// Training metrics of an unfinished epoch.

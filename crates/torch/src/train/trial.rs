@@ -84,6 +84,7 @@ fn run(
     trial.fix_trunk(observer)?;
     for epoch in trial.progress.epochs..trial.timetable.total_epochs() {
         trial.train(epoch, observer)?;
+        trial.watch(epoch)?;
         trial.validate(epoch, observer)?;
         trial.end_epoch(observer)?;
     }
@@ -262,6 +263,22 @@ impl<'a> RunningTrial<'a> {
         }
     }
 
+    /// Looks which of the watched images are recognized after an epoch. One that is forgotten must be learned again.
+    fn watch(&mut self, epoch: u32) -> Result<(), Failure> {
+        let Some(watched) = self.spec.watched else { return Ok(()) };
+        let evaluation = self.evaluate(watched)?;
+        self.progress.learned.resize(evaluation.verdicts.len(), 0);
+        let images = watched.samples().iter().zip(&evaluation.verdicts);
+        for (learned, (sample, verdict)) in self.progress.learned.iter_mut().zip(images) {
+            *learned = match (verdict.predicted == sample.label, *learned) {
+                (true, 0) => epoch + 1,
+                (true, since) => since,
+                (false, _) => 0,
+            };
+        }
+        Ok(())
+    }
+
     /// Evaluates the validation split after an epoch and keeps the weights if they are the best so far.
     fn validate(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<(), Failure> {
         let stopwatch = self.spec.clock.start();
@@ -344,6 +361,7 @@ impl<'a> RunningTrial<'a> {
             further,
             weights: digest(&to_host(&self.tensors)),
             history: self.progress.history,
+            learned: self.progress.learned,
         })
     }
 

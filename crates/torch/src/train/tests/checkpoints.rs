@@ -10,7 +10,8 @@ use super::case::{Case, Log};
 use super::images::partners;
 use augtrial_base::clock::Clock;
 use augtrial_base::digest::Digest;
-use augtrial_base::events::{Observer, RunEvent, StepProgress};
+use augtrial_base::events::{Observer, RunEvent, Split, StepProgress};
+use augtrial_data::samples::EvaluationSet;
 use augtrial_plan::classifier::{AdamW, Budget, Optimizer};
 use augtrial_trial::TrainError;
 use augtrial_trial::TrialOutcome;
@@ -151,4 +152,20 @@ fn a_rule_of_time_saves_within_an_epoch() {
     let mut looker = Looker { folder: folder.path(), seen: Vec::new() };
     case.run_in(folder.path(), &AtomicBool::new(false), &mut looker).unwrap();
     assert_eq!(looker.seen, [false, true, true], "before the first update there is nothing to save");
+}
+
+/// Watching decides nothing, and a trial that was stopped knows what it saw before.
+#[test]
+fn watched_images_are_learned_from_an_epoch_on_and_a_resumed_trial_says_the_same() {
+    let plain = Case::new(Budget::Epochs(8));
+    let watched = EvaluationSet::new(Split::Test, plain.training.samples().to_vec(), plain.training.pixels().clone());
+    let watching = Case { watched: Some(watched), ..Case::new(Budget::Epochs(8)) };
+    let (without, with) = (plain.outcome(), watching.outcome());
+    assert!(without.learned.is_empty());
+    assert_eq!(with.learned.len(), plain.training.samples().len());
+    assert!(with.learned.iter().any(|&epoch| epoch > 1) && with.learned.iter().all(|&epoch| epoch <= 8), "{with:?}");
+    assert_eq!(with.weights, without.weights);
+    for after in [3, 10] {
+        assert_eq!(stopped_and_resumed(&watching, after).0, with, "after {after} updates");
+    }
 }
