@@ -27,6 +27,8 @@ use augtrial_base::digest::Digest;
 use augtrial_base::words::nearest;
 
 const MAX_SIDE_PX: u32 = 8192;
+/// Largest bound of decoded pixels, in GB.
+const MOST_CACHE_GB: f64 = 1e6;
 /// Most folds of a division.
 const MAX_FOLDS: f64 = 100.0;
 /// Largest bound of a picture's pixels: 64 times what cameras make.
@@ -185,6 +187,9 @@ impl Checker<'_> {
         self.require((1..=MAX_PIXELS).contains(&ingest.max_pixels), "ingest.max_pixels", || {
             format!("`max_pixels` must lie between 1 and {MAX_PIXELS}, not {}", ingest.max_pixels)
         });
+        if let Some(gigabytes) = ingest.cache_gb {
+            self.within(gigabytes, 0.0, MOST_CACHE_GB, "ingest.cache_gb");
+        }
         if let Dataset::Synthetic(synthetic) = &file.dataset {
             self.limits(synthetic.limits(), "dataset.synthetic");
         }

@@ -142,7 +142,7 @@ pub enum OnUndecodable {
 }
 
 /// `[ingest]`: how images are read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
     /// Working width, px: every image is resized to it before any transform.
@@ -151,6 +151,10 @@ pub struct Ingest {
     pub height_px: u32,
     /// A file whose header promises more pixels than this is not decoded. At most 4294967296.
     pub max_pixels: u64,
+    /// Decoded pixels that a study keeps on disk, in GB (1e9 bytes): those of the first images that fit. The others are decoded
+    /// whenever they are read, to the same bytes. Without it, all are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_gb: Option<f64>,
     pub on_undecodable: OnUndecodable,
     /// Images of each class that somebody declared; tables show where what was read differs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -163,6 +167,7 @@ impl Default for Ingest {
             width_px: 512,
             height_px: 384,
             max_pixels: 64_000_000,
+            cache_gb: None,
             on_undecodable: OnUndecodable::default(),
             declared: BTreeMap::new(),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::prepared::Prepared;
+use super::room::Room;
 use super::{Context, StudyData, StudyError, edits};
 use augtrial_augment::edit::OpenEditor;
 use augtrial_augment::store::{
@@ -16,7 +17,7 @@ use augtrial_augment::store::{
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::StudySeed;
 use augtrial_data::cache::{Picture, Working, decoded, file_of};
-use augtrial_data::pixels::PixelBlock;
+use augtrial_data::pixels::{PixelBlock, Pixels};
 use augtrial_plan::Plan;
 use augtrial_plan::arm::{Arm, OfflineStep};
 
@@ -56,20 +57,21 @@ impl Pool {
     /// Decodes the originals, unless they are decoded.
     pub(super) fn open(plan: &Plan, data: &StudyData, context: &Context<'_>) -> Result<Self, StudyError> {
         let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
-        let originals = Arc::new(decode("decode images", &pictures, plan, context)?);
+        let originals = Arc::new(decode("decode images", &pictures, Room::of(plan, data).originals(), plan, context)?);
         let positions = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
         Ok(Self { originals, positions })
     }
 
-    /// Whether the originals are decoded.
+    /// Whether those originals are decoded that are kept.
     pub(super) fn is_there(plan: &Plan, data: &StudyData, context: &Context<'_>) -> bool {
         let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
-        file_of(&cache_folder(context), working(plan).digest(&pictures)).is_file()
+        let kept = Room::of(plan, data).originals();
+        kept == 0 || file_of(&cache_folder(context), working(plan).digest(&pictures), pictures.len(), kept).is_file()
     }
 
-    /// The pixels of an original.
-    pub(super) fn rgb(&self, image: Digest) -> &[u8] {
-        self.originals.rgb(self.positions[&image])
+    /// The pixels of an original, to be read.
+    pub(super) fn pixels(&self, image: Digest) -> Pixels<'_> {
+        Pixels::Of(&self.originals, self.positions[&image])
     }
 
     pub(super) fn originals(&self) -> Arc<PixelBlock> {
@@ -79,7 +81,7 @@ impl Pool {
 
 /// The set of one step of an arm, made if it is not there.
 pub(super) fn make(prepared: &Prepared<'_>, pool: &Pool, arm: &Arm, step: &Step<'_>) -> Result<MadeSet, StudyError> {
-    let sources = sources(&prepared.data, |image| pool.rgb(image));
+    let sources = sources(&prepared.data, |image| pool.pixels(image));
     materialize(prepared, &arm.name, prepared.data.draw.sets, &sources, step)
 }
 
@@ -113,7 +115,8 @@ pub(super) fn materialize(
     drop(stage);
     let picture = |image: &store::DerivedImage| Picture { file: set.folder.join(&image.file), digest: image.digest };
     let pictures: Vec<Picture> = set.images.iter().map(picture).collect();
-    let pixels = Arc::new(decode(&format!("decode images of {name}"), &pictures, plan, context)?);
+    let kept = Room::of(plan, &prepared.data).others(pictures.len());
+    let pixels = Arc::new(decode(&format!("decode images of {name}"), &pictures, kept, plan, context)?);
     let planned = (set.images.len() + set.missing.len()) as u64;
     Ok(MadeSet { set, pixels, planned, generation_secs })
 }
@@ -161,7 +164,7 @@ impl<'a> Step<'a> {
 
     /// The digest of the set, without making it.
     pub(super) fn digest(&self, plan: &Plan, data: &StudyData) -> Digest {
-        self.digest_of(plan, data.draw.sets, &sources(data, |_| &[]))
+        self.digest_of(plan, data.draw.sets, &sources(data, |_| Pixels::Bytes(&[])))
     }
 
     /// The same of these sources.
@@ -183,12 +186,12 @@ impl<'a> Step<'a> {
 }
 
 /// The images that are derived from, with their pixels.
-pub(super) fn sources<'a>(data: &'a StudyData, rgb: impl Fn(Digest) -> &'a [u8]) -> Vec<SourceImage<'a>> {
+pub(super) fn sources<'a>(data: &'a StudyData, pixels: impl Fn(Digest) -> Pixels<'a>) -> Vec<SourceImage<'a>> {
     let source = |image: &'a augtrial_data::manifest::ImageRecord| SourceImage {
         digest: image.digest,
         path: &image.path,
         class: image.class,
-        rgb: rgb(image.digest),
+        pixels: pixels(image.digest),
     };
     data.augmentable().iter().map(source).collect()
 }
@@ -203,15 +206,17 @@ fn cache_folder(context: &Context<'_>) -> PathBuf {
     context.workspace.runs.join("cache")
 }
 
+/// The pixels of these pictures, of which the first `kept` are kept.
 pub(super) fn decode(
     name: &str,
     pictures: &[Picture],
+    kept: usize,
     plan: &Plan,
     context: &Context<'_>,
 ) -> Result<PixelBlock, StudyError> {
-    let stage = context.progress.stage(name, pictures.len() as u64, "images");
-    let decoded =
-        decoded(&cache_folder(context), pictures, working(plan), &|done, total| stage.set_of(done, total, ""))?;
+    let stage = context.progress.stage(name, pictures.len().min(kept) as u64, "images");
+    let progress = |done, total| stage.set_of(done, total, "");
+    let decoded = decoded(&cache_folder(context), pictures, working(plan), kept, &progress)?;
     if let Some(problem) = &decoded.replaced {
         context.progress.note(&format!("decoded pixels are made anew: {problem}"));
     }
