@@ -28,6 +28,7 @@ mod screens;
 mod show;
 mod slurm;
 mod soak;
+mod sources;
 
 mod study;
 mod transfer;

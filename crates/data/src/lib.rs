@@ -7,6 +7,7 @@ mod sums;
 pub mod audit;
 pub mod bonds;
 pub mod cache;
+pub mod extract;
 pub mod ingest;
 pub mod inside;
 pub mod manifest;

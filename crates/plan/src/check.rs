@@ -200,6 +200,7 @@ impl Checker<'_> {
             Dataset::Folder(folder) => (folder.classes.as_deref(), "dataset.folder.classes"),
             Dataset::Csv(csv) => (csv.classes.as_deref(), "dataset.csv.classes"),
             Dataset::Index(index) => (Some(&*index.classes), "dataset.index.classes"),
+            Dataset::Parquet(parquet) => (parquet.classes.as_deref(), "dataset.parquet.classes"),
             Dataset::Synthetic(_) => (None, ""),
         };
         let classes = classes.unwrap_or_default();
@@ -215,7 +216,7 @@ impl Checker<'_> {
             // The names of a table are no folders.
             let inside = Path::new(class).components().all(|part| matches!(part, Component::Normal(_)));
             self.require_or(
-                inside || matches!(dataset, Dataset::Csv(_)),
+                inside || matches!(dataset, Dataset::Csv(_) | Dataset::Parquet(_)),
                 path,
                 &format!("class `{shown}` leads out of the folder of the images"),
                 "name a folder below `path`",
@@ -243,7 +244,7 @@ impl Checker<'_> {
                     "split.given",
                     "this data set prescribes no split",
                     "use [split.stratified], or give the parts: folders `train` and `test` above the class folders, a \
-                     column `split` in [dataset.csv], or [dataset.index]",
+                     column `split` in [dataset.csv] or [dataset.parquet], shards named `train-...` and `test-...`, or [dataset.index]",
                 );
             }
             Some(SplitRule::Folds(folds)) => {

@@ -17,6 +17,8 @@ pub enum Dataset {
     Index(Index),
     /// A CSV file with columns `path`, `class` and, if wanted, `split` and `group`.
     Csv(Csv),
+    /// Parquet files with a column of images and one of labels, as Hugging Face's `datasets` writes them.
+    Parquet(Parquet),
     /// Rendered by augtrial itself. Not photographs.
     Synthetic(Synthetic),
 }
@@ -27,6 +29,7 @@ impl Dataset {
         Self::described("folder", "", Vec::new),
         Self::described("index", "TrashNet's layout (github.com/garythung/trashnet)", Vec::new),
         Self::described("csv", "", Vec::new),
+        Self::described("parquet", "Hugging Face `datasets`, features `Image` and `ClassLabel`", Vec::new),
         Self::described("synthetic", "", || Synthetic::default().limits()),
     ];
 
@@ -41,6 +44,7 @@ impl Dataset {
             Self::Folder(_) => "folder",
             Self::Index(_) => "index",
             Self::Csv(_) => "csv",
+            Self::Parquet(_) => "parquet",
             Self::Synthetic(_) => "synthetic",
         }
     }
@@ -93,6 +97,35 @@ pub struct Csv {
     /// The classes, in the order of their indices; alphabetical if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
+}
+
+/// `[dataset.parquet]`: shards whose images are extracted once. Names of shards give the parts (`train-00000-of-00004.parquet`,
+/// `test/0000.parquet`), or a column does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parquet {
+    /// A file, or a folder with files that end in `.parquet`, also in folders below it.
+    pub path: String,
+    /// The column of images: structs with `bytes`, or bytes; each is a whole JPEG, PNG, WebP or BMP file.
+    #[serde(default = "default_image_column")]
+    pub image: String,
+    /// The column of labels: names, or numbers from 0.
+    #[serde(default = "default_label_column")]
+    pub label: String,
+    /// The column that names the part of every image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// The classes, in the order of the numbers; those that the file's metadata name if absent, or the names that occur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+}
+
+fn default_image_column() -> String {
+    "image".to_owned()
+}
+
+fn default_label_column() -> String {
+    "label".to_owned()
 }
 
 /// `[dataset.synthetic]`: rendered recyclables in TrashNet's six classes.
@@ -182,7 +215,7 @@ pub enum SplitRule {
     Stratified(Stratified),
     /// Cross-validation: every seed tests on another fold.
     Folds(Folds),
-    /// As the data set says: by its index files, its `split` column, or its folders `train`, `val` and `test`.
+    /// As the data set says: by its index files, its `split` column, its shards' names, or its folders `train`, `val` and `test`.
     Given(Given),
 }
 

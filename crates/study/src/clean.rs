@@ -20,6 +20,7 @@ use augtrial_base::clock::Clock;
 use augtrial_base::digest::Digest;
 use augtrial_base::disk;
 use augtrial_data::cache::{Picture, Working};
+use augtrial_data::extract;
 use augtrial_data::manifest::Manifest;
 use augtrial_plan::Plan;
 use augtrial_plan::dataset::Dataset;
@@ -75,6 +76,13 @@ pub fn unneeded(workspace: &Workspace, clock: Clock) -> Result<Vec<Unneeded>, St
             found.push(("rendered images", path));
         }
     }
+    for path in entries(&runs.join("parquet"))? {
+        let unneeded =
+            path.is_dir() && stem(&path).is_some() && extract::images_of(&path).is_disjoint(&needed.extracted);
+        if unneeded && is_older(&path, YOUNG) {
+            found.push(("extracted images", path));
+        }
+    }
     let mut found: Vec<Unneeded> = found
         .into_iter()
         .map(|(what, path)| Ok(Unneeded { what, bytes: bytes_of(&path).map_err(at(&path))?, path }))
@@ -120,6 +128,8 @@ struct Needed {
     /// Files of decoded pixels.
     pixels: BTreeSet<Digest>,
     rendered: BTreeSet<Digest>,
+    /// Images of plans whose data set is extracted from shards.
+    extracted: BTreeSet<Digest>,
     /// Of evaluation sets that are made of test images.
     recipes: BTreeSet<Digest>,
 }
@@ -168,6 +178,9 @@ impl Needed {
             self.rendered.insert(synthetic_digest(synthetic));
         }
         self.recipes.extend(further::recipes(plan));
+        if let (Dataset::Parquet(_), Some(manifest)) = (&plan.dataset, manifest) {
+            self.extracted.extend(manifest.images.iter().map(|image| image.digest));
+        }
         if let Some(manifest) = manifest {
             self.images(plan, manifest);
         }
@@ -216,7 +229,7 @@ fn folders(runs: &Path) -> io::Result<Vec<PathBuf>> {
         found.retain(|path| path.is_dir());
         Ok(found)
     };
-    let names = ["trials", "sets", "cache", "synthetic", "studies", "batches", "audit", "quality"];
+    let names = ["trials", "sets", "cache", "synthetic", "parquet", "studies", "batches", "audit", "quality"];
     let mut folders = vec![runs.to_owned()];
     folders.extend(names.map(|name| runs.join(name)));
     folders.extend(below(&runs.join("trials"))?);
@@ -307,10 +320,12 @@ mod tests {
         put(runs, &format!("sets/{}.partial/done.jsonl", digest("half")), 20);
         put(runs, &format!("cache/{}.rgb8", digest("pixels")), 30);
         put(runs, &format!("synthetic/{}/SHA256SUMS", digest("rendered")), 40);
+        put(runs, &format!("parquet/{}/images.csv", digest("shards")), 45);
         put(runs, "cache/.new-dead", 50);
         put(runs, "cache/notes.txt", 60);
         let expected = [
             ("decoded pixels", format!("cache/{}.rgb8", digest("pixels")), 30),
+            ("extracted images", format!("parquet/{}", digest("shards")), 45),
             ("left by a killed process", "cache/.new-dead".to_owned(), 50),
             ("rendered images", format!("synthetic/{}", digest("rendered")), 40),
             ("set of no study", format!("sets/{}", digest("set")), 10),
