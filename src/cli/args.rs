@@ -423,6 +423,20 @@ pub(super) enum DatasetCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Get a data set from the network, compare it with pinned digests, and unpack it below `data`.
+    Fetch {
+        /// `trashnet`, or a recipe of your own: a TOML file with addresses and digests (docs/data.md).
+        name: String,
+        /// Take files that are here instead: an archive, or a folder that holds files of the recipe's names.
+        #[arg(long, value_name = "PATH")]
+        from: Vec<PathBuf>,
+        /// The folder of data sets.
+        #[arg(long, env = augtrial_plan::DATA_VARIABLE, default_value = "data", value_name = "DIR")]
+        to: PathBuf,
+        /// The program that gets files: curl, or one that takes its options.
+        #[arg(long, env = "AUGTRIAL_CURL", default_value = "curl", value_name = "PROGRAM")]
+        curl: String,
+    },
     /// Render the synthetic data set into a folder.
     Render {
         /// The folder to make.

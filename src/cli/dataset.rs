@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use super::CliError;
 use super::args::{DatasetArgs, DatasetCommand, Experiment, Global};
-use super::output::{json, line};
+use super::output::{json, line, paragraph};
 use super::session::{Session, is_experiment_file, progress};
 use super::table::table;
 use augtrial_base::seed::StudySeed;
 use augtrial_base::text;
+use augtrial_base::words::plural;
 use augtrial_data::audit::Duplicates;
+use augtrial_data::fetch::{Fetched, Origin, Recipe};
 use augtrial_data::ingest::ingest;
 use augtrial_data::manifest::{LeftOut, Manifest};
 use augtrial_data::source::{Layout, Source};
 use augtrial_data::stat::ClassTable;
+use augtrial_plan::DATA_VARIABLE;
 use augtrial_plan::dataset::Ingest;
 use augtrial_study::StudyData;
 use augtrial_synth::write_dataset;
@@ -24,12 +27,48 @@ pub(super) fn dataset(args: &DatasetArgs, global: &Global) -> Result<(), CliErro
     match &args.command {
         DatasetCommand::Stat { path, json } => stat(path, json.json, global),
         DatasetCommand::Verify { path, json } => verify(path, json.json, global),
+        DatasetCommand::Fetch { name, from, to, curl } => fetch(name, to, Origin { given: from, curl }, global),
         DatasetCommand::Render { path, images, size, seed } => {
             let progress = progress(global);
             let stage = progress.stage("render", u64::from(*images), "images");
             write_dataset(StudySeed(*seed), u64::from(*images), size.0, size.1, path, &|done| stage.set(done, ""))?;
             line(format_args!("rendered {images} synthetic images into {}", path.display()))
         }
+    }
+}
+
+/// Gets a data set, and says what to type next.
+fn fetch(name: &str, data: &Path, origin: Origin<'_>, global: &Global) -> Result<(), CliError> {
+    let recipe = Recipe::named(name)?;
+    let progress = progress(global);
+    let found = augtrial_data::fetch::fetch(&recipe, data, origin, &|text| progress.note(&text::terminal(text)))?;
+    let title = if recipe.title.is_empty() { recipe.name.clone() } else { recipe.title.clone() };
+    let license = if recipe.license.is_empty() { String::new() } else { format!(", license {}", recipe.license) };
+    paragraph(format_args!("{}{}", text::terminal(&title), text::terminal(&license)))?;
+    let state = match (found.reused, recipe.content.is_some()) {
+        (true, _) => "was there, and is what the recipe pins",
+        (false, true) => "is what the recipe pins",
+        (false, false) => "is new",
+    };
+    let Fetched { folder, files, content, .. } = &found;
+    paragraph(format_args!("{}: {}, content {content}: it {state}", folder.display(), plural(*files, "file")))?;
+    if recipe.content.is_none() {
+        paragraph(
+            "Write `content = \"...\"` with this digest into the recipe: then what is unpacked is compared too.",
+        )?;
+    }
+    let other = (data != Path::new("data")).then(|| format!("{}/", data.display()));
+    let stat = format!("augtrial dataset stat {}", folder.display());
+    let next = if recipe.next.is_empty() { vec![stat] } else { recipe.next };
+    line("Next:")?;
+    for command in next {
+        let command =
+            other.as_ref().map_or_else(|| command.clone(), |other| command.replace(" data/", &format!(" {other}")));
+        line(format_args!("  {}", text::terminal(&command)))?;
+    }
+    match other {
+        Some(_) => paragraph(format_args!("Set {DATA_VARIABLE} to this folder, so that experiments find it there.")),
+        None => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use augtrial_base::words::plural;
+use augtrial_data::fetch::FetchError;
 use augtrial_data::ingest::IngestError;
 use augtrial_export::ExportError;
 use augtrial_plan::PlanError;
@@ -31,6 +32,8 @@ pub enum CliError {
     Serve(#[from] ServeError),
     #[error("cannot read the data set")]
     Data(#[from] IngestError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     #[error("cannot write down the audit")]
     Audit(#[from] augtrial_audit::WriteError),
     #[error("cannot write down the quality of the sets")]
@@ -115,7 +118,9 @@ impl CliError {
             | Self::Arguments(_)
             | Self::Export(ExportError::Uri { .. } | ExportError::Tls { .. }) => EXPERIMENT,
             Self::Study(error) => study_code(error),
+            Self::Fetch(FetchError::Unknown { .. } | FetchError::Recipe(_)) => EXPERIMENT,
             Self::Data(_)
+            | Self::Fetch(_)
             | Self::Audit(_)
             | Self::Quality(_)
             | Self::Foreseen { .. }

@@ -21,7 +21,9 @@ use augtrial_plan::dataset::Protocol;
 use augtrial_plan::sequential::Sequential;
 use augtrial_registry::Standing;
 use augtrial_stats::{pairs_to_reach, smallest_reachable_p};
-use augtrial_study::{Choice, Crew, CrossFitPreview, Options, Preview, SearchPreview, TimeBasis, preview};
+use augtrial_study::{
+    Choice, Crew, CrossFitPreview, DecodedPreview, Options, Preview, SearchPreview, TimeBasis, preview,
+};
 
 /// Classes that are shown; `--full` shows all.
 const MOST_CLASSES: usize = 12;
@@ -251,7 +253,24 @@ fn costs(preview: &Preview) -> Result<(), CliError> {
     let Choice { crew: Crew { jobs, threads }, why, warning: crowded } = &preview.choice;
     paragraph(format_args!("jobs: {jobs} at once, {} each ({why})", plural(*threads as usize, "thread")))?;
     crowded.iter().chain(&preview.warnings).try_for_each(warning)?;
-    paragraph(format_args!("disk for sets and decoded pixels: about {}", human_bytes(preview.disk_bytes)))
+    paragraph(format_args!("disk for sets and decoded pixels: about {}", human_bytes(preview.disk_bytes)))?;
+    preview.decoded.as_ref().map_or(Ok(()), decoded)
+}
+
+/// What is kept of decoded pixels, and what is not.
+fn decoded(kept: &DecodedPreview) -> Result<(), CliError> {
+    let DecodedPreview { originals, originals_kept, derived, derived_kept, kept_bytes } = *kept;
+    let of_derived = match derived {
+        0 => String::new(),
+        _ => format!(" and {} of {} derived images", count(derived_kept), count(derived)),
+    };
+    paragraph(format_args!(
+        "`cache_gb` keeps the decoded pixels of {} of {} originals{of_derived} ({}); the other images are decoded whenever they are \
+         read, to the same bytes, which takes longer",
+        count(originals_kept),
+        count(originals),
+        human_bytes(kept_bytes)
+    ))
 }
 
 /// The looks, and how small p must be at each.

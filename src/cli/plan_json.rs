@@ -43,6 +43,13 @@ pub(super) fn document(plan: &Plan, preview: &Preview) -> Value {
         "jobs": preview.choice.crew.jobs,
         "threads": preview.choice.crew.threads,
         "disk_bytes": preview.disk_bytes,
+        "decoded": preview.decoded.map(|decoded| json!({
+            "originals": decoded.originals,
+            "originals_kept": decoded.originals_kept,
+            "derived": decoded.derived,
+            "derived_kept": decoded.derived_kept,
+            "kept_bytes": decoded.kept_bytes,
+        })),
         "warnings": preview.choice.warning.iter().chain(&preview.warnings).collect::<Vec<_>>(),
         "foreseen": preview.foreseen,
         "smallest_reachable_p": augtrial_stats::smallest_reachable_p(plan.study.seeds.len(), plan.contrasts.len()),

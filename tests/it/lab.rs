@@ -72,7 +72,7 @@ impl Lab {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_augtrial"));
         command.current_dir(self.folder.path()).args(arguments);
-        command.env_remove("AUGTRIAL_RUNS").env_remove("AUGTRIAL_REPORTS");
+        command.env_remove("AUGTRIAL_RUNS").env_remove("AUGTRIAL_REPORTS").env_remove("AUGTRIAL_DATA");
         // Trials this small are over before workers have started.
         command.env("AUGTRIAL_JOBS", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -30,6 +30,7 @@ mod screens;
 mod show;
 mod slurm;
 mod soak;
+mod sources;
 
 mod study;
 mod transfer;

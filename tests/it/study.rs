@@ -91,6 +91,27 @@ fn the_same_file_and_seed_twice_give_the_same_bits_and_an_arms_name_decides_noth
 }
 
 #[test]
+fn a_bound_of_one_decoded_image_changes_no_bit_and_no_key() {
+    let one_image = "ingest.cache_gb=4e-6"; // of 32 x 32 px: 3,072 bytes
+    let (whole, bounded) = (Lab::new(TINY), Lab::new(TINY));
+    whole.run(&["run", "experiment.toml", "-q"]);
+    let plan = bounded.run(&["plan", "experiment.toml", "--set", one_image]);
+    let kept = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(kept.contains("keeps the decoded pixels of 1 of 72 originals and 0 of 45 derived images"), "{plan}");
+    bounded.run(&["run", "experiment.toml", "-q", "--set", one_image]);
+    assert_eq!(recorded(&bounded), recorded(&whole));
+    assert_eq!(bounded.sets(), whole.sets());
+    let cached = |lab: &Lab| -> Vec<u64> {
+        let files = lab.tree("runs/cache").into_iter().filter(|(name, _)| name.contains(".rgb8"));
+        files.map(|(_, bytes)| bytes.len() as u64 / 3072).collect()
+    };
+    assert_eq!((cached(&bounded), cached(&whole).len()), (vec![1], 2), "the originals, and one set");
+    // The bound is no part of a trial.
+    let again = whole.run(&["run", "experiment.toml", "-q", "--set", one_image]);
+    assert!(again.contains("0 trials trained, 4 reused, 0 failed"), "{again}");
+}
+
+#[test]
 fn arms_seeds_and_values_can_be_chosen_and_are_recorded() {
     let lab = Lab::new(TINY);
     let arguments = [

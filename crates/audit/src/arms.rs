@@ -144,8 +144,8 @@ pub fn nearer_to_test(derived: &Look, source: &Look, tests: &[Look], reach: Reac
 
 /// The looks of pictures of one size, in their order.
 #[must_use]
-pub fn looks(pictures: &[&[u8]], width_px: u32, height_px: u32) -> Vec<Look> {
-    pictures.par_iter().map(|rgb| Look::of(rgb, width_px, height_px)).collect()
+pub fn looks(pictures: &[impl AsRef<[u8]> + Sync], width_px: u32, height_px: u32) -> Vec<Look> {
+    pictures.par_iter().map(|rgb| Look::of(rgb.as_ref(), width_px, height_px)).collect()
 }
 
 /// Sorted by kind, then the most pressing first.

@@ -86,6 +86,7 @@ mod tests {
     use super::*;
     use crate::store::{SetRequest, SourceImage, TransformMaker, Watch, find, materialize, verify};
     use augtrial_base::seed::StudySeed;
+    use augtrial_data::pixels::Pixels;
     use augtrial_plan::transform::{GaussianNoise, Transform};
 
     #[test]
@@ -94,7 +95,12 @@ mod tests {
         let pixels: Vec<Vec<u8>> = (0..3_u8).map(|i| vec![40 * i + 10; 8 * 6 * 3]).collect();
         let sources: Vec<SourceImage<'_>> = (0_u32..)
             .zip(&pixels)
-            .map(|(class, rgb)| SourceImage { digest: Digest::of_bytes(rgb), path: "a.png", class, rgb })
+            .map(|(class, rgb)| SourceImage {
+                digest: Digest::of_bytes(rgb),
+                path: "a.png",
+                class,
+                pixels: Pixels::Bytes(rgb),
+            })
             .collect();
         let watch = Watch { stop: &AtomicBool::new(false), progress: &|_| {} };
         let request = |recipe: &[u8]| SetRequest {

@@ -1,5 +1,5 @@
 //! Decoding once: files to `[N, H, W, 3]` bytes at the working size, kept under the digest of what decides them, with
-//! checksums that are compared whenever they are opened.
+//! checksums that are compared whenever they are opened. Of more images than there is room for, the first are kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ use augtrial_imaging::resize::{NoPixels, resized};
 const FORMAT: &str = "decoded-v1";
 const FILTER: &str = "bilinear-antialias";
 const CHANNELS: usize = 3;
+/// In the name of a file that has the first pictures only, before their number.
+const FIRST: &str = "first-";
 /// Resized images waiting for the disk; decoded originals, one per thread, come on top.
 const BATCH_BYTES: usize = 64 << 20;
 
@@ -49,7 +51,9 @@ pub struct Working {
 }
 
 impl Working {
-    fn image_bytes(&self) -> usize {
+    /// Bytes of one decoded image.
+    #[must_use]
+    pub fn image_bytes(&self) -> usize {
         self.width_px as usize * self.height_px as usize * CHANNELS
     }
 
@@ -97,13 +101,14 @@ impl CacheError {
     }
 }
 
-/// The file of decoded pixels with this digest.
+/// The file of decoded pixels of `images` pictures with this digest, of which the first `kept` are in it.
 #[must_use]
-pub fn file_of(folder: &Path, digest: Digest) -> PathBuf {
-    folder.join(format!("{digest}.rgb8"))
+pub fn file_of(folder: &Path, digest: Digest, images: usize, kept: usize) -> PathBuf {
+    folder.join(if kept < images { format!("{digest}.{FIRST}{kept}.rgb8") } else { format!("{digest}.rgb8") })
 }
 
-/// Opens the pixels of `pictures`, in their order, from `folder`; decodes them first unless they are there.
+/// Opens the pixels of `pictures`, in their order, from `folder`; decodes them first unless they are there. Only the first `kept`
+/// are kept; the others are decoded whenever they are asked for.
 ///
 /// What is there is compared with its checksums, and made anew if it is not what was written. What killed processes left
 /// unfinished is removed. Decoding runs in parallel and holds a bounded number of images.
@@ -114,13 +119,18 @@ pub fn decoded(
     folder: &Path,
     pictures: &[Picture],
     working: Working,
+    kept: usize,
     progress: OnProgress<'_>,
 ) -> Result<Decoded, CacheError> {
     // Of no consequence for this study if it fails.
     let _ = disk::sweep(folder);
     let digest = working.digest(pictures);
-    let path = file_of(folder, digest);
-    let open = || PixelBlock::open(&path, digest, working.width_px, working.height_px, pictures.len());
+    let path = file_of(folder, digest, pictures.len(), kept);
+    let (first, rest) = pictures.split_at(kept.min(pictures.len()));
+    let open = || {
+        let block = PixelBlock::open(&path, digest, working.width_px, working.height_px, first.len())?;
+        Ok::<_, io::Error>(block.followed_by(rest, working.max_pixels))
+    };
     let replaced = match open() {
         Ok(pixels) => return Ok(Decoded { pixels, digest, reused: true, replaced: None }),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
@@ -128,17 +138,17 @@ pub fn decoded(
         Err(source) => return Err(CacheError::Unreadable { path, source }),
     };
     disk::create_folder(folder).map_err(CacheError::store(folder))?;
-    write(&path, digest, pictures, working, progress)?;
+    write(&path, digest, first, working, progress)?;
     let pixels = open().map_err(CacheError::store(&path))?;
     Ok(Decoded { pixels, digest, reused: false, replaced })
 }
 
-/// Compares decoded pixels, the file `<digest>.rgb8`, with their checksums.
+/// Compares decoded pixels, the file `<digest>.rgb8` or `<digest>.first-<N>.rgb8`, with their checksums.
 ///
 /// # Errors
 /// `InvalidData` if they are not what was written; else whatever reading gives.
 pub fn verify(path: &Path) -> io::Result<()> {
-    let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('.').next()?.parse().ok());
     let unnamed = || io::Error::new(io::ErrorKind::InvalidData, "it is not named by a digest");
     sums::verify(path, name.ok_or_else(unnamed)?).map(drop)
 }
@@ -182,7 +192,7 @@ fn write(
 }
 
 /// One picture as `[H, W, 3]` at the working size.
-fn load(picture: &Picture, working: Working) -> Result<Vec<u8>, CacheError> {
+pub(super) fn load(picture: &Picture, working: Working) -> Result<Vec<u8>, CacheError> {
     let Working { width_px, height_px, max_pixels } = working;
     let path = || picture.file.clone();
     let unusable = |error| match error {

@@ -1,4 +1,4 @@
-//! Images in: reading a data set, splitting it by source, decoding it once.
+//! Images in: fetching a data set, reading it, splitting it by source, decoding it once.
 
 mod folds;
 mod mapped;
@@ -7,6 +7,8 @@ mod sums;
 pub mod audit;
 pub mod bonds;
 pub mod cache;
+pub mod extract;
+pub mod fetch;
 pub mod ingest;
 pub mod inside;
 pub mod manifest;

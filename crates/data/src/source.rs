@@ -54,7 +54,7 @@ impl Source {
         Self { root, layout: Layout::Folder { classes: Some(classes) }, synthetic: true }
     }
 
-    /// The data set of a plan; nothing if it is synthetic and so must be rendered first.
+    /// The data set of a plan; nothing if its images must be rendered or extracted first.
     #[must_use]
     pub fn from_plan(plan: &Plan) -> Option<Self> {
         let path = |path: &str| plan.resolve_path(path);
@@ -78,7 +78,7 @@ impl Source {
                 let root = csv.root.as_deref().map_or_else(beside, path);
                 Self::new(root, Layout::Csv { file, classes: csv.classes.clone() })
             }
-            Dataset::Synthetic(_) => return None,
+            Dataset::Parquet(_) | Dataset::Synthetic(_) => return None,
         })
     }
 

@@ -75,7 +75,7 @@ fn trashnets_published_parts_leak_and_the_partition_does_not() {
     let store = tempfile::tempdir().unwrap();
     let pictures = Picture::of_records(source(&folder).root(), &manifest.images);
     let working = Working { width_px: 96, height_px: 72, max_pixels: Ingest::default().max_pixels };
-    let block = decoded(store.path(), &pictures, working, &|_, _| {}).unwrap().pixels;
+    let block = decoded(store.path(), &pictures, working, pictures.len(), &|_, _| {}).unwrap().pixels;
     let mut pixels = PixelStore::new(working.width_px, working.height_px);
     let first = pixels.push(block.into());
     let index = PixelIndex::new(first, manifest.images.iter().map(|image| image.digest));

@@ -23,11 +23,11 @@ pub fn write(spec: &TrialSpec<'_>, part: Split, pass: u64, transformed: bool, pa
     let (samples, store) = of_part(spec, part);
     disk::replace_with(path, Durability::Later, |out| {
         samples.iter().enumerate().try_for_each(|(position, sample)| {
-            let rgb = store.rgb(sample.pixels);
+            let rgb = store.rgb(sample.pixels).map_err(io::Error::other)?;
             if part == Split::Train && transformed {
-                write_transformed(spec, store, rgb, (position, pass), out)
+                write_transformed(spec, store, rgb.into_owned(), (position, pass), out)
             } else {
-                out.write_all(rgb)
+                out.write_all(&rgb)
             }
         })
     })
@@ -45,12 +45,12 @@ pub fn of_part<'a>(spec: &TrialSpec<'a>, part: Split) -> (&'a [Sample], &'a Pixe
 fn write_transformed(
     spec: &TrialSpec<'_>,
     store: &PixelStore,
-    rgb: &[u8],
+    rgb: Vec<u8>,
     (position, pass): (usize, u64),
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (width_px, height_px) = (store.width_px(), store.height_px());
-    let image = RgbImage::from_raw(width_px, height_px, rgb.to_vec()).expect("three bytes a pixel");
+    let image = RgbImage::from_raw(width_px, height_px, rgb).expect("three bytes a pixel");
     let purpose = Purpose::Online { recipe: spec.recipe, seed: spec.seed, pass };
     let image = spec.transforms.apply(image, &mut spec.study_seed.stream(purpose, position as u64));
     if image.dimensions() != (width_px, height_px) {

@@ -332,13 +332,14 @@ fn pixels_of_a_pass_are_those_that_augtrials_own_trainer_sees() {
         .iter()
         .enumerate()
         .flat_map(|(position, sample)| {
-            let image = image::RgbImage::from_raw(SIDE_PX, SIDE_PX, store.rgb(sample.pixels).to_vec()).unwrap();
+            let image =
+                image::RgbImage::from_raw(SIDE_PX, SIDE_PX, store.rgb(sample.pixels).unwrap().into_owned()).unwrap();
             let purpose = Purpose::Online { recipe: case.recipe, seed: 7, pass: 5 };
             pipeline.apply(image, &mut StudySeed(1).stream(purpose, position as u64)).into_raw()
         })
         .collect();
     assert_eq!(written, expected);
-    let originals: Vec<u8> = samples.iter().flat_map(|sample| store.rgb(sample.pixels)).copied().collect();
+    let originals: Vec<u8> = samples.iter().flat_map(|sample| store.rgb(sample.pixels).unwrap().into_owned()).collect();
     assert_ne!(written, originals, "something was transformed");
 }
 

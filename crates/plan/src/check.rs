@@ -30,6 +30,8 @@ use augtrial_base::digest::Digest;
 use augtrial_base::words::nearest;
 
 const MAX_SIDE_PX: u32 = 8192;
+/// Largest bound of decoded pixels, in GB.
+const MOST_CACHE_GB: f64 = 1e6;
 /// Most folds of a division.
 const MAX_FOLDS: f64 = 100.0;
 /// Largest bound of a picture's pixels: 64 times what cameras make.
@@ -191,6 +193,9 @@ impl Checker<'_> {
         self.require((1..=MAX_PIXELS).contains(&ingest.max_pixels), "ingest.max_pixels", || {
             format!("`max_pixels` must lie between 1 and {MAX_PIXELS}, not {}", ingest.max_pixels)
         });
+        if let Some(gigabytes) = ingest.cache_gb {
+            self.within(gigabytes, 0.0, MOST_CACHE_GB, "ingest.cache_gb");
+        }
         if let Dataset::Synthetic(synthetic) = &file.dataset {
             self.limits(synthetic.limits(), "dataset.synthetic");
         }
@@ -201,6 +206,7 @@ impl Checker<'_> {
             Dataset::Folder(folder) => (folder.classes.as_deref(), "dataset.folder.classes"),
             Dataset::Csv(csv) => (csv.classes.as_deref(), "dataset.csv.classes"),
             Dataset::Index(index) => (Some(&*index.classes), "dataset.index.classes"),
+            Dataset::Parquet(parquet) => (parquet.classes.as_deref(), "dataset.parquet.classes"),
             Dataset::Synthetic(_) => (None, ""),
         };
         let classes = classes.unwrap_or_default();
@@ -216,7 +222,7 @@ impl Checker<'_> {
             // The names of a table are no folders.
             let inside = Path::new(class).components().all(|part| matches!(part, Component::Normal(_)));
             self.require_or(
-                inside || matches!(dataset, Dataset::Csv(_)),
+                inside || matches!(dataset, Dataset::Csv(_) | Dataset::Parquet(_)),
                 path,
                 &format!("class `{shown}` leads out of the folder of the images"),
                 "name a folder below `path`",
@@ -244,7 +250,7 @@ impl Checker<'_> {
                     "split.given",
                     "this data set prescribes no split",
                     "use [split.stratified], or give the parts: folders `train` and `test` above the class folders, a \
-                     column `split` in [dataset.csv], or [dataset.index]",
+                     column `split` in [dataset.csv] or [dataset.parquet], shards named `train-...` and `test-...`, or [dataset.index]",
                 );
             }
             Some(SplitRule::Folds(folds)) => {

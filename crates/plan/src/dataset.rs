@@ -17,6 +17,8 @@ pub enum Dataset {
     Index(Index),
     /// A CSV file with columns `path`, `class` and, if wanted, `split` and `group`.
     Csv(Csv),
+    /// Parquet files with a column of images and one of labels, as Hugging Face's `datasets` writes them.
+    Parquet(Parquet),
     /// Rendered by augtrial itself. Not photographs.
     Synthetic(Synthetic),
 }
@@ -27,6 +29,7 @@ impl Dataset {
         Self::described("folder", "", Vec::new),
         Self::described("index", "TrashNet's layout (github.com/garythung/trashnet)", Vec::new),
         Self::described("csv", "", Vec::new),
+        Self::described("parquet", "Hugging Face `datasets`, features `Image` and `ClassLabel`", Vec::new),
         Self::described("synthetic", "", || Synthetic::default().limits()),
     ];
 
@@ -41,6 +44,7 @@ impl Dataset {
             Self::Folder(_) => "folder",
             Self::Index(_) => "index",
             Self::Csv(_) => "csv",
+            Self::Parquet(_) => "parquet",
             Self::Synthetic(_) => "synthetic",
         }
     }
@@ -95,6 +99,35 @@ pub struct Csv {
     pub classes: Option<Vec<String>>,
 }
 
+/// `[dataset.parquet]`: shards whose images are extracted once. Names of shards give the parts (`train-00000-of-00004.parquet`,
+/// `test/0000.parquet`), or a column does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parquet {
+    /// A file, or a folder with files that end in `.parquet`, also in folders below it.
+    pub path: String,
+    /// The column of images: structs with `bytes`, or bytes; each is a whole JPEG, PNG, WebP or BMP file.
+    #[serde(default = "default_image_column")]
+    pub image: String,
+    /// The column of labels: names, or numbers from 0.
+    #[serde(default = "default_label_column")]
+    pub label: String,
+    /// The column that names the part of every image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// The classes, in the order of the numbers; those that the file's metadata name if absent, or the names that occur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+}
+
+fn default_image_column() -> String {
+    "image".to_owned()
+}
+
+fn default_label_column() -> String {
+    "label".to_owned()
+}
+
 /// `[dataset.synthetic]`: rendered recyclables in TrashNet's six classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -142,7 +175,7 @@ pub enum OnUndecodable {
 }
 
 /// `[ingest]`: how images are read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
     /// Working width, px: every image is resized to it before any transform.
@@ -151,6 +184,10 @@ pub struct Ingest {
     pub height_px: u32,
     /// A file whose header promises more pixels than this is not decoded. At most 4294967296.
     pub max_pixels: u64,
+    /// Decoded pixels that a study keeps on disk, in GB (1e9 bytes): those of the first images that fit. The others are decoded
+    /// whenever they are read, to the same bytes. Without it, all are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_gb: Option<f64>,
     pub on_undecodable: OnUndecodable,
     /// Images of each class that somebody declared; tables show where what was read differs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -163,6 +200,7 @@ impl Default for Ingest {
             width_px: 512,
             height_px: 384,
             max_pixels: 64_000_000,
+            cache_gb: None,
             on_undecodable: OnUndecodable::default(),
             declared: BTreeMap::new(),
         }
@@ -177,7 +215,7 @@ pub enum SplitRule {
     Stratified(Stratified),
     /// Cross-validation: every seed tests on another fold.
     Folds(Folds),
-    /// As the data set says: by its index files, its `split` column, or its folders `train`, `val` and `test`.
+    /// As the data set says: by its index files, its `split` column, its shards' names, or its folders `train`, `val` and `test`.
     Given(Given),
 }
 

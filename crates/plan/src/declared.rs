@@ -1,10 +1,12 @@
-//! What a data set says of its own division: folders called train and test above the classes, a `split` column in a table.
+//! What a data set says of its own division: folders called train and test above the classes, a `split` column in a table, names
+//! of shards.
 //! Known before any image is opened, so that a plan can be completed with it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::data_folder::resolve;
 use super::dataset::Dataset;
 use augtrial_base::disk;
 use augtrial_base::events::Split;
@@ -141,12 +143,62 @@ impl Division {
             Dataset::Index(_) => Self::Prescribed,
             Dataset::Synthetic(_) => Self::None,
             Dataset::Folder(folder) => {
-                let level = Level::below(&here(base.join(&folder.path)), folder.classes.as_deref());
+                let level = Level::below(&here(resolve(base, &folder.path)), folder.classes.as_deref());
                 known(level.map(|level| matches!(level, Level::Parts(_))))
             }
-            Dataset::Csv(csv) => known(has_splits(&base.join(&csv.file))),
+            Dataset::Csv(csv) => known(has_splits(&resolve(base, &csv.file))),
+            Dataset::Parquet(parquet) if parquet.split.is_some() => Self::Prescribed,
+            Dataset::Parquet(parquet) => {
+                known(shards(&here(resolve(base, &parquet.path))).map(|(_, names)| parts_of_shards(&names).is_some()))
+            }
         }
     }
+}
+
+/// The Parquet files at `path`: itself, or all below it. Their folder, and their names below it, with `/`, sorted.
+///
+/// # Errors
+/// Whatever reading the folders gives.
+pub fn shards(path: &Path) -> io::Result<(PathBuf, Vec<String>)> {
+    if !path.metadata()?.is_dir() {
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidFilename)?;
+        return Ok((here(path.parent().unwrap_or(Path::new("")).to_owned()), vec![name.to_owned()]));
+    }
+    let mut names = Vec::new();
+    let mut left = vec![String::new()];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(path.join(&folder))? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let below = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            if is_litter(&name) {
+                continue;
+            }
+            // A link to a folder may lead in a circle.
+            if entry.file_type()?.is_dir() {
+                left.push(below);
+            } else if Path::new(&name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
+                names.push(below);
+            }
+        }
+    }
+    names.sort();
+    Ok((path.to_owned(), names))
+}
+
+/// The part that a shard is named after: its name up to the first `-`, `_` or `.`, else the folder that it is in.
+#[must_use]
+pub fn part_of_shard(name: &str) -> Option<Split> {
+    let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let first = file.split(['-', '_', '.']).next().unwrap_or_default();
+    part_named(first).or_else(|| part_named(folders.rsplit('/').next().unwrap_or_default()))
+}
+
+/// The parts of shards, if all are named after one, and not all after the same: a download of `train` alone is to be divided.
+#[must_use]
+pub fn parts_of_shards(names: &[String]) -> Option<Vec<Split>> {
+    let parts: Vec<Split> = names.iter().map(|name| part_of_shard(name)).collect::<Option<_>>()?;
+    parts.iter().any(|part| *part != parts[0]).then_some(parts)
 }
 
 /// The same path, if it is not the empty one.
@@ -210,6 +262,25 @@ mod tests {
             level(&["train/a/1", "test/a/1", "glass/1"], None),
             Level::Mixed { parts: owned(&["test", "train"]), others: owned(&["glass"]) }
         );
+    }
+
+    #[test]
+    fn shards_are_found_in_folders_and_named_after_parts() {
+        let found = |paths: &[&str]| shards(tree(paths).path()).unwrap().1;
+        let of_hub = ["data/validation-00000-of-00001.parquet", "data/train-00001-of-00002.parquet"];
+        let names = found(&[&of_hub[..], &["README.md", ".cache/x.parquet", "data/notes.txt"]].concat());
+        assert_eq!(names, ["data/train-00001-of-00002.parquet", "data/validation-00000-of-00001.parquet"]);
+        assert_eq!(parts_of_shards(&names), Some(vec![Split::Train, Split::Validation]));
+        let converted = found(&["default/test/0000.parquet", "default/train/0000.parquet"]);
+        assert_eq!(parts_of_shards(&converted), Some(vec![Split::Test, Split::Train]));
+        for undivided in [&["train-0.parquet", "train-1.parquet"][..], &["a.parquet", "train.parquet"], &["b.PARQUET"]]
+        {
+            assert_eq!(parts_of_shards(&found(undivided)), None, "{undivided:?}");
+        }
+        let root = tree(&["x/one.parquet"]);
+        let (folder, names) = shards(&root.path().join("x/one.parquet")).unwrap();
+        assert_eq!((folder, names), (root.path().join("x"), vec!["one.parquet".to_owned()]));
+        assert!(shards(&root.path().join("nowhere")).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod classifier;
 pub mod command;
 pub mod copies;
 pub mod cross_fit;
+mod data_folder;
 pub mod dataset;
 pub mod decisions;
 pub mod declared;
@@ -32,11 +33,12 @@ pub mod train;
 pub mod transform;
 pub mod tune;
 
+pub use data_folder::{DATA_VARIABLE, data_folder};
 pub use draw::Draw;
 pub use overrides::{MOST_SEEDS, Override, ParseOverrideError};
 pub use resolve::{PlanError, schema};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arm::{Arm, Role};
 use augtrial_base::digest::Digest;
@@ -155,9 +157,9 @@ impl Plan {
         row.or_else(of_file).unwrap_or_else(|| Architecture::default().network().traits())
     }
 
-    /// A path of the experiment file, from its own folder.
+    /// A path of the experiment file, from its own folder; the folder `data` may be elsewhere.
     #[must_use]
     pub fn resolve_path(&self, path: &str) -> PathBuf {
-        self.base.join(Path::new(path))
+        data_folder::resolve(&self.base, path)
     }
 }

@@ -1,5 +1,6 @@
 //! The audit of what arms add to a data set: images that were made of it, as far as they are made, and extra ones.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::data::{Beside, Division};
@@ -11,7 +12,9 @@ use super::{Context, DataAudit, StudyError, gates, sets};
 use augtrial_audit::{ArmFinding, ArmQuestion, Look, looks, nearer_to_test};
 use augtrial_base::digest::Digest;
 use augtrial_base::words::chain;
+use augtrial_data::cache::CacheError;
 use augtrial_data::manifest::ImageRecord;
+use augtrial_data::pixels::Pixels;
 use augtrial_plan::Plan;
 use augtrial_plan::arm::Arm;
 use augtrial_quality::{NEARLY_UNCHANGED, change};
@@ -87,6 +90,11 @@ fn made(prepared: &Prepared<'_>, arm: &Arm, notes: &mut Vec<String>) -> Result<O
     }
 }
 
+/// The pixels of these images.
+fn read<'a>(images: impl Iterator<Item = Pixels<'a>>) -> Result<Vec<Cow<'a, [u8]>>, CacheError> {
+    images.map(Pixels::rgb).collect()
+}
+
 /// What derived images are compared with.
 struct Sight<'a> {
     prepared: &'a Prepared<'a>,
@@ -100,7 +108,7 @@ impl<'a> Sight<'a> {
     fn new(prepared: &'a Prepared<'a>, audited: &DataAudit, tests: &[ImageRecord]) -> Result<Self, StudyError> {
         let pool = prepared.pool()?;
         let ingest = &prepared.plan.ingest;
-        let pixels: Vec<&[u8]> = tests.iter().map(|image| pool.rgb(image.digest)).collect();
+        let pixels = read(tests.iter().map(|image| pool.pixels(image.digest)))?;
         let images = audited.manifest.images.iter().enumerate().rev();
         let positions: BTreeMap<Digest, usize> = images.map(|(position, image)| (image.digest, position)).collect();
         Ok(Self {
@@ -115,9 +123,9 @@ impl<'a> Sight<'a> {
         let Prepared { plan, data, context, .. } = self.prepared;
         let (width_px, height_px) = (plan.ingest.width_px, plan.ingest.height_px);
         let pool = self.prepared.pool()?;
-        let pixels: Vec<&[u8]> = (0..made.set.images.len()).map(|place| made.pixels.rgb(place)).collect();
+        let pixels = read((0..made.set.images.len()).map(|place| Pixels::Of(&made.pixels, place)))?;
         let derived = looks(&pixels, width_px, height_px);
-        let sources: Vec<&[u8]> = made.set.images.iter().map(|image| pool.rgb(image.lineage.source)).collect();
+        let sources = read(made.set.images.iter().map(|image| pool.pixels(image.lineage.source)))?;
         let of_sources = looks(&sources, width_px, height_px);
         let judged = match gates::mislabeled(self.prepared, &arm.name, made) {
             Ok(judged) => judged,
@@ -155,7 +163,7 @@ impl<'a> Sight<'a> {
                 let other = Some(self.test_positions[test]);
                 audit.found.push(finding(ArmQuestion::NearerToTest, other, note, f64::from(own - bits)));
             }
-            let found = change(sources[place], pixels[place], width_px as usize);
+            let found = change(&sources[place], &pixels[place], width_px as usize);
             let ssim = found.ok().and_then(|change| change.ssim);
             if let Some(ssim) = ssim.filter(|&ssim| ssim >= NEARLY_UNCHANGED) {
                 audit.found.push(finding(

@@ -31,7 +31,7 @@ pub fn picture_features(
     let images = &audited.manifest.images;
     let pictures = Picture::of_records(audited.source.root(), images);
     let mut pixels = PixelStore::new(plan.ingest.width_px, plan.ingest.height_px);
-    let first = pixels.push(Arc::new(sets::decode("decode images", &pictures, plan, context)?));
+    let first = pixels.push(Arc::new(sets::decode("decode images", &pictures, pictures.len(), plan, context)?));
     let samples = images.iter().enumerate().map(|(place, image)| Sample {
         pixels: first + place,
         label: image.class,

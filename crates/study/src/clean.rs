@@ -5,7 +5,7 @@
 //! decoded pixels that it is trained on, and by its recipes to the evaluation sets that are made of test images. Where one of these
 //! cannot be read, nothing is called unneeded. Folders of evaluation sets are decoded anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use augtrial_base::clock::Clock;
 use augtrial_base::digest::Digest;
 use augtrial_base::disk;
 use augtrial_data::cache::{Picture, Working};
+use augtrial_data::extract;
 use augtrial_data::manifest::Manifest;
 use augtrial_plan::Plan;
 use augtrial_plan::dataset::Dataset;
@@ -61,9 +62,11 @@ pub fn unneeded(workspace: &Workspace, clock: Clock) -> Result<Vec<Unneeded>, St
             found.push((if unfinished { "unfinished set" } else { "set of no study" }, path));
         }
     }
-    for path in entries(&runs.join("cache"))? {
-        let unneeded = has_ending(&path, "rgb8") && stem(&path).is_some_and(|digest| !needed.pixels.contains(&digest));
-        if unneeded && is_older(&path, YOUNG) {
+    let cache = entries(&runs.join("cache"))?;
+    let earlier_bounds = earlier_bounds(&cache);
+    for path in cache {
+        let unneeded = |digest| !needed.pixels.contains(&digest) || earlier_bounds.contains(&path);
+        if has_ending(&path, "rgb8") && stem(&path).is_some_and(unneeded) && is_older(&path, YOUNG) {
             found.push(("decoded pixels", path));
         }
     }
@@ -71,6 +74,13 @@ pub fn unneeded(workspace: &Workspace, clock: Clock) -> Result<Vec<Unneeded>, St
         let unneeded = path.is_dir() && stem(&path).is_some_and(|digest| !needed.rendered.contains(&digest));
         if unneeded && is_older(&path, YOUNG) {
             found.push(("rendered images", path));
+        }
+    }
+    for path in entries(&runs.join("parquet"))? {
+        let unneeded =
+            path.is_dir() && stem(&path).is_some() && extract::images_of(&path).is_disjoint(&needed.extracted);
+        if unneeded && is_older(&path, YOUNG) {
+            found.push(("extracted images", path));
         }
     }
     let mut found: Vec<Unneeded> = found
@@ -94,6 +104,23 @@ pub fn remove(unneeded: &Unneeded) -> Result<(), StudyError> {
     }
 }
 
+/// Files that hold the first images of as many pictures as a later file does, which was written under another `cache_gb`.
+fn earlier_bounds(cache: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut newest: BTreeMap<Digest, (SystemTime, &PathBuf)> = BTreeMap::new();
+    let mut earlier = BTreeSet::new();
+    for path in cache.iter().filter(|path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains('.'))) {
+        let (Some(digest), Ok(changed)) = (stem(path), path.metadata().and_then(|found| found.modified())) else {
+            continue;
+        };
+        match newest.get_mut(&digest) {
+            Some(known) if known.0 >= changed => _ = earlier.insert(path.clone()),
+            Some(known) => _ = earlier.insert(std::mem::replace(known, (changed, path)).1.clone()),
+            None => _ = newest.insert(digest, (changed, path)),
+        }
+    }
+    earlier
+}
+
 /// What records refer to.
 #[derive(Default)]
 struct Needed {
@@ -101,6 +128,8 @@ struct Needed {
     /// Files of decoded pixels.
     pixels: BTreeSet<Digest>,
     rendered: BTreeSet<Digest>,
+    /// Images of plans whose data set is extracted from shards.
+    extracted: BTreeSet<Digest>,
     /// Of evaluation sets that are made of test images.
     recipes: BTreeSet<Digest>,
 }
@@ -149,6 +178,9 @@ impl Needed {
             self.rendered.insert(synthetic_digest(synthetic));
         }
         self.recipes.extend(further::recipes(plan));
+        if let (Dataset::Parquet(_), Some(manifest)) = (&plan.dataset, manifest) {
+            self.extracted.extend(manifest.images.iter().map(|image| image.digest));
+        }
         if let Some(manifest) = manifest {
             self.images(plan, manifest);
         }
@@ -197,7 +229,7 @@ fn folders(runs: &Path) -> io::Result<Vec<PathBuf>> {
         found.retain(|path| path.is_dir());
         Ok(found)
     };
-    let names = ["trials", "sets", "cache", "synthetic", "studies", "batches", "audit", "quality"];
+    let names = ["trials", "sets", "cache", "synthetic", "parquet", "studies", "batches", "audit", "quality"];
     let mut folders = vec![runs.to_owned()];
     folders.extend(names.map(|name| runs.join(name)));
     folders.extend(below(&runs.join("trials"))?);
@@ -223,9 +255,9 @@ fn sheets(runs: &Path) -> Result<Vec<PathBuf>, StudyError> {
     Ok(sheets)
 }
 
-/// The digest that a name begins with.
+/// The digest that a name begins with, up to its first dot.
 fn stem(path: &Path) -> Option<Digest> {
-    path.file_stem()?.to_str()?.parse().ok()
+    path.file_name()?.to_str()?.split('.').next()?.parse().ok()
 }
 
 fn has_ending(path: &Path, ending: &str) -> bool {
@@ -288,10 +320,12 @@ mod tests {
         put(runs, &format!("sets/{}.partial/done.jsonl", digest("half")), 20);
         put(runs, &format!("cache/{}.rgb8", digest("pixels")), 30);
         put(runs, &format!("synthetic/{}/SHA256SUMS", digest("rendered")), 40);
+        put(runs, &format!("parquet/{}/images.csv", digest("shards")), 45);
         put(runs, "cache/.new-dead", 50);
         put(runs, "cache/notes.txt", 60);
         let expected = [
             ("decoded pixels", format!("cache/{}.rgb8", digest("pixels")), 30),
+            ("extracted images", format!("parquet/{}", digest("shards")), 45),
             ("left by a killed process", "cache/.new-dead".to_owned(), 50),
             ("rendered images", format!("synthetic/{}", digest("rendered")), 40),
             ("set of no study", format!("sets/{}", digest("set")), 10),
@@ -304,6 +338,19 @@ mod tests {
         }
         assert_eq!(found(runs), []);
         assert!(runs.join("cache/notes.txt").is_file(), "what is not ours is left alone");
+    }
+
+    #[test]
+    fn of_images_that_were_kept_under_several_bounds_the_newest_file_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path();
+        let digest = Digest::of_bytes(b"pixels");
+        let paths = [3, 10, 2].map(|kept| put(runs, &format!("cache/{digest}.first-{kept}.rgb8"), kept));
+        put(runs, &format!("cache/{digest}.rgb8"), 100);
+        let newest = SystemTime::from(Clock::System.now()) - YOUNG * 2;
+        fs::File::open(&paths[1]).unwrap().set_modified(newest).unwrap();
+        let cache = entries(&runs.join("cache")).unwrap();
+        assert_eq!(earlier_bounds(&cache), [paths[0].clone(), paths[2].clone()].into());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The data of a study: rendered if synthetic, read, and divided.
+//! The data of a study: rendered if synthetic, extracted if in shards, read, and divided.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use augtrial_base::disk;
 use augtrial_base::seed::StudySeed;
 use augtrial_data::audit::Duplicates;
 use augtrial_data::bonds::Bonds;
+use augtrial_data::extract::{self, Extracted, Watch};
 use augtrial_data::ingest::ingest;
 use augtrial_data::manifest::{ImageRecord, Manifest};
 use augtrial_data::parts::{Partition, Sources};
 use augtrial_data::published::{AsPublished, everything};
 use augtrial_data::source::Source;
 use augtrial_data::split::Shares;
-use augtrial_plan::dataset::{Dataset, Synthetic};
+use augtrial_plan::dataset::{Dataset, Parquet, Synthetic};
 use augtrial_plan::{Draw, Plan};
 use augtrial_synth::{CHECKSUMS, Class, RENDERER_VERSION, RenderError, verify_dataset, write_dataset};
 use serde::{Deserialize, Serialize};
@@ -172,7 +173,7 @@ impl StudyData {
     }
 }
 
-/// The data set of a plan, rendered first if it is synthetic, and read, before anything is decided or divided.
+/// The data set of a plan, rendered or extracted first if need be, and read, before anything is decided or divided.
 pub(super) fn read_images(plan: &Plan, context: &Context<'_>) -> Result<(Source, Manifest), StudyError> {
     let source = source(plan, context, Trust::Verify)?;
     context.check_stop()?;
@@ -185,7 +186,7 @@ pub(super) fn read_images(plan: &Plan, context: &Context<'_>) -> Result<(Source,
     Ok((source, manifest))
 }
 
-/// Whether rendered images that are there are as they were rendered.
+/// Whether rendered or extracted images that are there are as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// Their digests are compared.
@@ -194,13 +195,29 @@ enum Trust {
     Reader,
 }
 
-/// Where the images are, rendered first if they are synthetic.
+/// Where the images are, rendered or extracted first if need be.
 fn source(plan: &Plan, context: &Context<'_>, trust: Trust) -> Result<Source, StudyError> {
     match (&plan.dataset, Source::from_plan(plan)) {
         (Dataset::Synthetic(synthetic), _) => rendered(*synthetic, context, trust),
+        (Dataset::Parquet(parquet), _) => extracted(plan, parquet, context, trust),
         (_, Some(source)) => Ok(source),
-        (_, None) => unreachable!("only a synthetic data set has no source"),
+        (_, None) => unreachable!("all other data sets have a source"),
     }
+}
+
+/// The images of Parquet shards, extracted if they are not there, and made anew if they are not whole.
+fn extracted(plan: &Plan, parquet: &Parquet, context: &Context<'_>, trust: Trust) -> Result<Source, StudyError> {
+    let store = context.workspace.runs.join("parquet");
+    let stage = context.progress.stage("extract images", 0, "images");
+    let stopped = || context.stop.load(Ordering::Relaxed);
+    let watch = Watch { stopped: &stopped, progress: &|done, total| stage.set_of(done, total, "") };
+    let path = plan.resolve_path(&parquet.path);
+    let found = extract::extracted(&store, &path, parquet, trust == Trust::Reader, watch)?;
+    let Some(Extracted { source, replaced }) = found else { return Err(StudyError::Interrupted) };
+    if let Some(problem) = replaced {
+        context.progress.note(&format!("extracted images are made anew: {problem}"));
+    }
+    Ok(source)
 }
 
 /// Names a rendered data set: of all that decides it.

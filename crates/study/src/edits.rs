@@ -9,6 +9,7 @@ use augtrial_augment::edit::{FolderMaker, Ip2pMaker, OpenEditor};
 use augtrial_base::digest::Digest;
 use augtrial_base::words::nearest;
 use augtrial_data::manifest::Manifest;
+use augtrial_data::pixels::Pixels;
 use augtrial_plan::arm::{Arm, Edit, FolderEdits, Ip2p};
 use augtrial_plan::classifier::Kernels;
 use serde::Serialize;
@@ -40,7 +41,7 @@ fn ip2p<'a>(
     let (classes, seed, device) = (&data.manifest.classes, data.draw.sets, plan.classifier.device);
     let maker = Ip2pMaker::open(ip2p, &folder, classes, seed, device, opener)
         .map_err(|source| StudyError::Editor { arm: arm.name.clone(), source })?;
-    let recipe = pinned(maker.recipe(&sets::sources(data, |_| &[])), plan.classifier.kernels);
+    let recipe = pinned(maker.recipe(&sets::sources(data, |_| Pixels::Bytes(&[]))), plan.classifier.kernels);
     let described = Described { edit: ip2p, kernels: plan.classifier.kernels };
     Ok(Step::new(ip2p.copies.get(), recipe, &described, Box::new(maker)))
 }

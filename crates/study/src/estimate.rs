@@ -174,9 +174,9 @@ fn past_rates(registry: &Registry, host: &str, kind: &Workload) -> Result<Vec<Ra
     Ok(rates)
 }
 
-/// Bytes of decoded pixels of `images`, and of the PNG files of those that are derived.
-pub(super) fn disk_bytes(plan: &Plan, originals: u64, derived: u64) -> u64 {
+/// Bytes of the decoded pixels of `kept` images, and of the PNG files of `derived` ones.
+pub(super) fn disk_bytes(plan: &Plan, kept: u64, derived: u64) -> u64 {
     let raw = u64::from(plan.ingest.width_px) * u64::from(plan.ingest.height_px) * 3;
-    let decoded = raw.saturating_mul(originals.saturating_add(derived));
-    decoded.saturating_add(((raw as f64 * PNG_SHARE) as u64).saturating_mul(derived))
+    let files = ((raw as f64 * PNG_SHARE) as u64).saturating_mul(derived);
+    raw.saturating_mul(kept).saturating_add(files)
 }

@@ -12,6 +12,7 @@ use super::audit_arms::ArmAudit;
 use super::data::Division;
 use super::further::ReadFolder;
 use super::prepared::Prepared;
+use super::room::Room;
 use super::{Context, StudyData, StudyError, sets};
 use augtrial_audit::{ArmFinding, ArmQuestion, Decided, Findings, Site};
 use augtrial_base::digest::Digest;
@@ -35,6 +36,13 @@ pub(super) struct ReadExtra {
     manifest: Manifest,
     /// For every image, the paths of images of the data set that it is, or looks like.
     twins: Vec<Vec<String>>,
+}
+
+impl ReadExtra {
+    /// Number of images.
+    pub(super) fn images(&self) -> usize {
+        self.manifest.images.len()
+    }
 }
 
 /// Reads the extra images of a plan's arms. Those of an evaluation set's folder are left out here, for good.
@@ -219,7 +227,8 @@ impl Sorted<'_> {
         let pictures =
             Picture::of_records(self.root, &self.kept.iter().map(|&image| image.clone()).collect::<Vec<_>>());
         let name = format!("decode extra images of {}", arm.name);
-        let first = pixels.push(Arc::new(sets::decode(&name, &pictures, prepared.plan, prepared.context)?));
+        let kept = Room::of(prepared.plan, &prepared.data).others(pictures.len());
+        let first = pixels.push(Arc::new(sets::decode(&name, &pictures, kept, prepared.plan, prepared.context)?));
         let sample = |(position, image): (usize, &&ImageRecord)| Sample {
             pixels: first + position,
             label: image.class,

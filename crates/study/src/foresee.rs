@@ -11,11 +11,13 @@ use augtrial_augment::edit::{self, Size};
 use augtrial_base::events::Split;
 use augtrial_base::numbers::decimal;
 use augtrial_base::words::{chain, plural};
+use augtrial_data::extract::look;
 use augtrial_data::ingest::survey;
 use augtrial_data::source::Source;
 use augtrial_plan::Plan;
 use augtrial_plan::arm::{Arm, Edit};
 use augtrial_plan::classifier::Device;
+use augtrial_plan::dataset::Dataset;
 use augtrial_plan::file::Contrast;
 
 /// A shorter side of the input below which pretrained weights see little of what they were trained on.
@@ -78,8 +80,16 @@ fn unequal_tuning(plan: &Plan) -> Vec<Foreseen> {
 
 /// The data set: there, and listed as the plan says.
 fn data(plan: &Plan) -> Vec<Foreseen> {
-    let Some(source) = Source::from_plan(plan) else { return Vec::new() };
     let docs = "docs/reference.md, Data sources";
+    if let Dataset::Parquet(parquet) = &plan.dataset {
+        let looked = look(&plan.resolve_path(&parquet.path), parquet);
+        return looked
+            .err()
+            .map(|error| Foreseen::failure(format!("the data set: {}", chain(&error)), docs))
+            .into_iter()
+            .collect();
+    }
+    let Some(source) = Source::from_plan(plan) else { return Vec::new() };
     match survey(&source, plan.ingest.max_pixels) {
         Err(error) => vec![Foreseen::failure(format!("the data set: {}", chain(&error)), docs)],
         Ok(found) => {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::Division;
 use super::prepared::Prepared;
+use super::room::Room;
 use super::sets::{self, Step};
 use super::{Context, StudyData, StudyError};
 use augtrial_augment::store::{SourceImage, TransformMaker};
@@ -19,7 +20,7 @@ use augtrial_base::words::plural;
 use augtrial_data::cache::Picture;
 use augtrial_data::ingest::ingest;
 use augtrial_data::manifest::Manifest;
-use augtrial_data::pixels::{PixelBlock, PixelStore};
+use augtrial_data::pixels::{PixelBlock, PixelStore, Pixels};
 use augtrial_data::samples::{EvaluationSet, FurtherSet, Sample};
 use augtrial_data::source::{Layout, Source};
 use augtrial_plan::Plan;
@@ -73,7 +74,7 @@ pub(super) fn digests(plan: &Plan, data: &StudyData) -> Vec<(String, Digest)> {
                 Digest::of_value("evaluation-folder-v1", &folder(data, name).manifest.digest())
             }
             EvaluationSource::Corrupted(corrupted) => {
-                step(plan, corrupted).digest_of(plan, plan.study.seed, &tested(data, |_| &[]))
+                step(plan, corrupted).digest_of(plan, plan.study.seed, &tested(data, |_| Pixels::Bytes(&[])))
             }
         };
         (name.clone(), digest)
@@ -109,7 +110,8 @@ fn folder<'d>(data: &'d StudyData, name: &str) -> &'d ReadFolder {
 fn of_folder(prepared: &Prepared<'_>, read: &ReadFolder) -> Result<EvaluationSet, StudyError> {
     let pictures = Picture::of_records(&read.root, &read.manifest.images);
     let name = format!("decode images of {}", read.name);
-    let pixels = Arc::new(sets::decode(&name, &pictures, prepared.plan, prepared.context)?);
+    let kept = Room::of(prepared.plan, &prepared.data).others(pictures.len());
+    let pixels = Arc::new(sets::decode(&name, &pictures, kept, prepared.plan, prepared.context)?);
     let sample = |(position, image): (usize, &augtrial_data::manifest::ImageRecord)| Sample {
         pixels: position,
         label: image.class,
@@ -125,7 +127,7 @@ fn of_folder(prepared: &Prepared<'_>, read: &ReadFolder) -> Result<EvaluationSet
 fn of_test(prepared: &Prepared<'_>, name: &str, corrupted: &Corrupted) -> Result<EvaluationSet, StudyError> {
     let Prepared { plan, data, .. } = prepared;
     let pool = prepared.pool()?;
-    let sources = tested(data, |image| pool.rgb(image));
+    let sources = tested(data, |image| pool.pixels(image));
     let made = sets::materialize(prepared, name, plan.study.seed, &sources, &step(plan, corrupted))?;
     // Byte-identical images of one class are one source, and one image here.
     let path = |source: Digest| sources.iter().find(|known| known.digest == source).map_or("", |known| known.path);
@@ -168,13 +170,13 @@ fn step<'a>(plan: &Plan, corrupted: &'a Corrupted) -> Step<'a> {
 
 /// The test images with their pixels. Nothing that is made of them can come into a training set: that takes nothing whose
 /// source is not in the training part.
-fn tested<'a>(data: &'a StudyData, rgb: impl Fn(Digest) -> &'a [u8]) -> Vec<SourceImage<'a>> {
+fn tested<'a>(data: &'a StudyData, pixels: impl Fn(Digest) -> Pixels<'a>) -> Vec<SourceImage<'a>> {
     let Division::BySource(partition) = &data.division else { return Vec::new() };
     let source = |image: &'a augtrial_data::manifest::ImageRecord| SourceImage {
         digest: image.digest,
         path: &image.path,
         class: image.class,
-        rgb: rgb(image.digest),
+        pixels: pixels(image.digest),
     };
     partition.test.images().iter().map(source).collect()
 }

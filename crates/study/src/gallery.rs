@@ -15,6 +15,7 @@ use super::sheet::{Example, GalleryFate};
 use super::{StudyData, StudyError};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Purpose, StudySeed};
+use augtrial_data::cache::CacheError;
 use augtrial_data::manifest::Lineage;
 use augtrial_plan::Plan;
 use augtrial_plan::arm::OfflineStep;
@@ -46,7 +47,10 @@ pub(super) struct Gallery {
 
 impl Gallery {
     /// Chooses the examples of every arm that has sets.
-    pub(super) fn choose(plan: &Plan, data: &StudyData, sets: &Sets) -> Self {
+    ///
+    /// # Errors
+    /// If an image has to be decoded anew for it, and cannot be.
+    pub(super) fn choose(plan: &Plan, data: &StudyData, sets: &Sets) -> Result<Self, CacheError> {
         let sources: Vec<(Digest, u32)> = data.augmentable().iter().map(|image| (image.digest, image.class)).collect();
         let chosen = choose_sources(&sources, plan.study.seed);
         let originals = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
@@ -58,11 +62,11 @@ impl Gallery {
                 made.sets.iter().enumerate().flat_map(|(index, set)| planned(set, &asked(index))).collect();
             keep_chosen(&mut planned, &chosen, plan.study.seed);
             let size = (plan.ingest.width_px, plan.ingest.height_px);
-            let examples =
-                planned.iter().map(|planned| gallery.example(planned, size, data, sets, &originals)).collect();
+            let examples = planned.iter().map(|planned| gallery.example(planned, size, data, sets, &originals));
+            let examples = examples.collect::<Result<_, _>>()?;
             gallery.arms.push(examples);
         }
-        gallery
+        Ok(gallery)
     }
 
     /// Writes the pictures into the study's record.
@@ -81,16 +85,16 @@ impl Gallery {
         data: &StudyData,
         sets: &Sets,
         originals: &BTreeMap<Digest, usize>,
-    ) -> Example {
+    ) -> Result<Example, CacheError> {
         let lineage = planned.lineage;
         let original = originals[&lineage.source];
-        let source = self.picture(size, sets.originals.rgb(original));
+        let source = self.picture(size, &sets.originals.rgb(original)?);
         let shown = match planned.made {
-            Ok(position) => GalleryFate::Picture(self.picture(size, planned.set.pixels.rgb(position))),
+            Ok(position) => GalleryFate::Picture(self.picture(size, &planned.set.pixels.rgb(position)?)),
             Err(reason) => GalleryFate::Missing(reason.to_owned()),
         };
         let edit = lineage.edit.as_ref();
-        Example {
+        Ok(Example {
             source,
             path: data.manifest.images[original].path.clone(),
             class: planned.class,
@@ -98,7 +102,7 @@ impl Gallery {
             asked: edit.map_or_else(|| planned.asked.clone(), |edit| edit.instruction.clone()),
             change_levels: edit.and_then(|edit| edit.change_levels),
             shown,
-        }
+        })
     }
 
     fn picture(&mut self, (width_px, height_px): (u32, u32), rgb: &[u8]) -> Digest {

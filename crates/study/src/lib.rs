@@ -39,6 +39,7 @@ mod records;
 mod replay;
 mod report;
 mod results;
+mod room;
 mod selection;
 mod sets;
 mod sheet;
@@ -69,7 +70,9 @@ pub use given::{GivenError, GivenOptions, GivenResults, read_results};
 pub use grade::{Check, Grade, GradedAt};
 pub use jobs::work;
 pub use jobs::{Choice, Crew, WorkerProgram};
-pub use preview::{ArmPreview, CrossFitPreview, Preview, SearchPreview, SetPreview, TrialPreview, preview};
+pub use preview::{
+    ArmPreview, CrossFitPreview, DecodedPreview, Preview, SearchPreview, SetPreview, TrialPreview, preview,
+};
 pub use quality::{FeatureChoice, MeasuredStudy, QualityError, QualityOptions, quality};
 pub use records::runs_behind;
 pub use replay::{Replay, ReplayOptions, recorded_kernels, replay};
@@ -203,7 +206,7 @@ fn keep_sheet<'s>(
             sheet.add_draw(prepared, &arms);
         } else {
             // The gallery shows one draw.
-            let gallery = gallery::Gallery::choose(plan, &prepared.data, &sets);
+            let gallery = gallery::Gallery::choose(plan, &prepared.data, &sets)?;
             gallery.keep(plan, registry)?;
             let audit = audit::AuditSheet::of(plan, &prepared.data, prepared.context)?;
             sheet = Some(sheet::StudySheet::new(prepared, &arms, &gallery, audit));

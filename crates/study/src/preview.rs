@@ -9,7 +9,8 @@ use super::extra;
 use super::foresee::{Foreseen, foresee, foresee_with};
 use super::jobs::{self, Choice, Crew, Left};
 use super::prepared::{Draws, Prepared};
-use super::sets::Step;
+use super::room::Room;
+use super::sets::{Step, working};
 use super::{Context, Options, StudyData, StudyError, as_tuned, selection};
 use augtrial_base::digest::Digest;
 use augtrial_base::events::Split;
@@ -36,6 +37,8 @@ pub struct Preview {
     pub time_basis: Basis,
     /// Bytes of everything that would be made, cached or not.
     pub disk_bytes: u64,
+    /// What `[ingest] cache_gb` leaves to be decoded whenever it is read; nothing if all decoded pixels are kept.
+    pub decoded: Option<DecodedPreview>,
     /// How many trials would run at once, on how many threads each.
     pub choice: Choice,
     /// What is slow on this machine.
@@ -46,6 +49,19 @@ pub struct Preview {
     pub cross_fit: Option<CrossFitPreview>,
     /// What would fail or mislead later.
     pub foreseen: Vec<Foreseen>,
+}
+
+/// What is kept of decoded pixels under a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodedPreview {
+    /// Originals, and those of them that are decoded once and kept.
+    pub originals: u64,
+    pub originals_kept: u64,
+    /// The same of all derived images.
+    pub derived: u64,
+    pub derived_kept: u64,
+    /// Bytes of the kept pixels.
+    pub kept_bytes: u64,
 }
 
 /// A search before it is run.
@@ -210,6 +226,7 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
     let mut foreseen = foresee(plan, context.worker);
     foreseen.extend(foresee_with(plan, data, &arms));
     let derived = arms.iter().flat_map(|arm| &arm.sets).fold(0_u64, |sum, set| sum.saturating_add(set.images));
+    let decoded = DecodedPreview::of(plan, data, derived);
     Ok(Preview {
         study: plan.study.name.clone(),
         classes: ClassTable::new(&data.manifest, &plan.ingest.declared),
@@ -224,8 +241,24 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
         search,
         cross_fit,
         foreseen,
-        disk_bytes: estimate::disk_bytes(plan, data.manifest.images.len() as u64, derived),
+        disk_bytes: estimate::disk_bytes(plan, decoded.originals_kept + decoded.derived_kept, derived),
+        decoded: decoded.is_bounded().then_some(decoded),
     })
+}
+
+impl DecodedPreview {
+    fn of(plan: &Plan, data: &StudyData, derived: u64) -> Self {
+        let room = Room::of(plan, data);
+        let (originals, originals_kept) = (data.manifest.images.len() as u64, room.originals() as u64);
+        let derived_kept = room.others(usize::try_from(derived).unwrap_or(usize::MAX)) as u64;
+        let kept_bytes =
+            (originals_kept.saturating_add(derived_kept)).saturating_mul(working(plan).image_bytes() as u64);
+        Self { originals, originals_kept, derived, derived_kept, kept_bytes }
+    }
+
+    fn is_bounded(&self) -> bool {
+        (self.originals_kept, self.derived_kept) != (self.originals, self.derived)
+    }
 }
 
 impl ArmPreview {

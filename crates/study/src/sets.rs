@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::gates::{self, Gated};
 use super::prepared::Prepared;
+use super::room::Room;
 use super::{Context, StudyData, StudyError, edits};
 use augtrial_augment::edit::OpenEditor;
 use augtrial_augment::store::{
@@ -17,7 +18,7 @@ use augtrial_augment::store::{
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::StudySeed;
 use augtrial_data::cache::{Picture, Working, decoded, file_of};
-use augtrial_data::pixels::PixelBlock;
+use augtrial_data::pixels::{PixelBlock, Pixels};
 use augtrial_data::samples::Sample;
 use augtrial_plan::Plan;
 use augtrial_plan::arm::{Arm, OfflineStep};
@@ -77,20 +78,21 @@ impl Pool {
     /// Decodes the originals, unless they are decoded.
     pub(super) fn open(plan: &Plan, data: &StudyData, context: &Context<'_>) -> Result<Self, StudyError> {
         let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
-        let originals = Arc::new(decode("decode images", &pictures, plan, context)?);
+        let originals = Arc::new(decode("decode images", &pictures, Room::of(plan, data).originals(), plan, context)?);
         let positions = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
         Ok(Self { originals, positions })
     }
 
-    /// Whether the originals are decoded.
+    /// Whether those originals are decoded that are kept.
     pub(super) fn is_there(plan: &Plan, data: &StudyData, context: &Context<'_>) -> bool {
         let pictures = Picture::of_records(data.source.root(), &data.manifest.images);
-        file_of(&cache_folder(context), working(plan).digest(&pictures)).is_file()
+        let kept = Room::of(plan, data).originals();
+        kept == 0 || file_of(&cache_folder(context), working(plan).digest(&pictures), pictures.len(), kept).is_file()
     }
 
-    /// The pixels of an original.
-    pub(super) fn rgb(&self, image: Digest) -> &[u8] {
-        self.originals.rgb(self.position(image))
+    /// The pixels of an original, to be read.
+    pub(super) fn pixels(&self, image: Digest) -> Pixels<'_> {
+        Pixels::Of(&self.originals, self.position(image))
     }
 
     /// Where an original is among all.
@@ -105,7 +107,7 @@ impl Pool {
 
 /// The set of one step of an arm, made if it is not there.
 pub(super) fn make(prepared: &Prepared<'_>, pool: &Pool, arm: &Arm, step: &Step<'_>) -> Result<MadeSet, StudyError> {
-    let sources = step.sources(&prepared.data, |image| pool.rgb(image));
+    let sources = step.sources(&prepared.data, |image| pool.pixels(image));
     match &step.gate {
         None => materialize(prepared, &arm.name, prepared.data.draw.sets, &sources, step),
         Some(gate) => gates::pass(prepared, &arm.name, &sources, step, gate),
@@ -161,7 +163,8 @@ pub(super) fn opened(
 ) -> Result<MadeSet, StudyError> {
     let picture = |image: &store::DerivedImage| Picture { file: set.folder.join(&image.file), digest: image.digest };
     let pictures: Vec<Picture> = set.images.iter().map(picture).collect();
-    let decoded = decode(&format!("decode images of {name}"), &pictures, prepared.plan, prepared.context)?;
+    let kept = Room::of(prepared.plan, &prepared.data).others(pictures.len());
+    let decoded = decode(&format!("decode images of {name}"), &pictures, kept, prepared.plan, prepared.context)?;
     let planned = (set.images.len() + set.missing.len()) as u64;
     Ok(MadeSet { set, pixels: Arc::new(decoded), planned, generation_secs, base: None })
 }
@@ -220,19 +223,23 @@ impl<'a> Step<'a> {
     pub(super) fn digest(&self, plan: &Plan, data: &StudyData) -> Digest {
         let base = self.base_digest(plan, data);
         let Some(gate) = &self.gate else { return base };
-        let (described, sources) = (serde_json::Value::Null, self.sources(data, |_| &[]));
+        let (described, sources) = (serde_json::Value::Null, self.sources(data, |_| Pixels::Bytes(&[])));
         let request = request(plan, (gate.recipe(self.recipe), &described), self.copies, data.draw.sets, &sources);
         request.digest(&gate.tool(&base, plan, data))
     }
 
     /// The digest of the set before the gate.
     pub(super) fn base_digest(&self, plan: &Plan, data: &StudyData) -> Digest {
-        self.digest_of(plan, data.draw.sets, &self.sources(data, |_| &[]))
+        self.digest_of(plan, data.draw.sets, &self.sources(data, |_| Pixels::Bytes(&[])))
     }
 
     /// The images that get copies, with their pixels.
-    pub(super) fn sources<'s>(&self, data: &'s StudyData, rgb: impl Fn(Digest) -> &'s [u8]) -> Vec<SourceImage<'s>> {
-        let mut sources = sources(data, rgb);
+    pub(super) fn sources<'s>(
+        &self,
+        data: &'s StudyData,
+        pixels: impl Fn(Digest) -> Pixels<'s>,
+    ) -> Vec<SourceImage<'s>> {
+        let mut sources = sources(data, pixels);
         if let Some(chosen) = &self.chosen {
             sources.retain(|source| chosen.contains(&(source.digest, source.class)));
         }
@@ -279,12 +286,12 @@ pub(super) fn request<'r>(
 }
 
 /// The images that are derived from, with their pixels.
-pub(super) fn sources<'a>(data: &'a StudyData, rgb: impl Fn(Digest) -> &'a [u8]) -> Vec<SourceImage<'a>> {
+pub(super) fn sources<'a>(data: &'a StudyData, pixels: impl Fn(Digest) -> Pixels<'a>) -> Vec<SourceImage<'a>> {
     let source = |image: &'a augtrial_data::manifest::ImageRecord| SourceImage {
         digest: image.digest,
         path: &image.path,
         class: image.class,
-        rgb: rgb(image.digest),
+        pixels: pixels(image.digest),
     };
     data.augmentable().iter().map(source).collect()
 }
@@ -299,15 +306,17 @@ fn cache_folder(context: &Context<'_>) -> PathBuf {
     context.workspace.runs.join("cache")
 }
 
+/// The pixels of these pictures, of which the first `kept` are kept.
 pub(super) fn decode(
     name: &str,
     pictures: &[Picture],
+    kept: usize,
     plan: &Plan,
     context: &Context<'_>,
 ) -> Result<PixelBlock, StudyError> {
-    let stage = context.progress.stage(name, pictures.len() as u64, "images");
-    let decoded =
-        decoded(&cache_folder(context), pictures, working(plan), &|done, total| stage.set_of(done, total, ""))?;
+    let stage = context.progress.stage(name, pictures.len().min(kept) as u64, "images");
+    let progress = |done, total| stage.set_of(done, total, "");
+    let decoded = decoded(&cache_folder(context), pictures, working(plan), kept, &progress)?;
     if let Some(problem) = &decoded.replaced {
         context.progress.note(&format!("decoded pixels are made anew: {problem}"));
     }

@@ -117,7 +117,8 @@ impl Way {
     ) -> Result<(), StudyError> {
         let plan = prepared.plan;
         let originals = prepared.pool()?.originals();
-        let original = RgbImage::from_raw(plan.ingest.width_px, plan.ingest.height_px, originals.rgb(index).to_vec())
+        let rgb = originals.rgb(index)?.into_owned();
+        let original = RgbImage::from_raw(plan.ingest.width_px, plan.ingest.height_px, rgb)
             .expect("the originals are of the working size");
         let class = &prepared.data.manifest.classes[record.class as usize];
         let label = format!("{}, {}\n{}\n{class}", arm.name, self.name, record.path);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use augtrial_base::digest::Digest;
 use augtrial_base::events::Split;
+use augtrial_data::cache::CacheError;
 use augtrial_plan::networks::NetworkFileError;
 
 /// Why a trial did not end well, or cannot begin.
@@ -73,6 +74,10 @@ pub enum TrainError {
         path.display(), found.short(), expected.short()
     )]
     CheckpointForeign { path: PathBuf, found: Digest, expected: Digest },
+
+    /// An image that is not among the decoded ones changed, or cannot be read any more.
+    #[error(transparent)]
+    Pixels(#[from] CacheError),
 
     #[error("the run's record could not be written")]
     Observer(#[source] io::Error),

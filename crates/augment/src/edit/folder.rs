@@ -135,7 +135,8 @@ impl FolderMaker {
             }
             bytes => bytes,
         };
-        Ok(match self.picture(edit, bytes, planned) {
+        let source = planned.source_image()?;
+        Ok(match self.picture(edit, bytes, &source) {
             Ok((image, change_levels)) => Made { result: Ok(image), edit: Some(record(Some(change_levels))) },
             Err(missing) => Made { result: Err(missing), edit: Some(record(None)) },
         })
@@ -146,7 +147,7 @@ impl FolderMaker {
         &self,
         edit: &Ready,
         bytes: Result<Vec<u8>, decode::DecodeError>,
-        planned: &Planned<'_>,
+        source: &image::RgbImage,
     ) -> Result<(image::RgbImage, f64), Missing> {
         let undecodable = |detail: String| Missing { reason: MissingReason::Undecodable, detail };
         let bytes = bytes.map_err(|error| undecodable(error.to_string()))?;
@@ -154,9 +155,9 @@ impl FolderMaker {
             return Err(undecodable(format!("{} changed while it was read", edit.file.display())));
         }
         let image = decode::decode(&bytes, self.max_pixels).map_err(|error| undecodable(error.to_string()))?;
-        let image = resized(&image, planned.width_px, planned.height_px)
+        let image = resized(&image, source.width(), source.height())
             .map_err(|error| undecodable(format!("cannot be resized: {error}")))?;
-        let change_levels = check(&image, &planned.source_image(), &self.checks).map_err(missing)?;
+        let change_levels = check(&image, source, &self.checks).map_err(missing)?;
         Ok((image, change_levels))
     }
 }

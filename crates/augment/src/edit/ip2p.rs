@@ -16,6 +16,7 @@ use super::steps::check_steps;
 use crate::store::{DerivedImageMaker, Made, MakerError, Missing, MissingReason, Planned, SourceImage};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Purpose, StudySeed};
+use augtrial_data::cache::CacheError;
 use augtrial_data::manifest::EditRecord;
 use augtrial_plan::arm::{Ip2p, NoiseRng, NullEditor, OnMissing};
 use augtrial_plan::classifier::Device;
@@ -129,8 +130,8 @@ impl<'a> Ip2pMaker<'a> {
 
     /// One attempt at each of `orders`, in their order.
     fn attempt(&self, editor: &mut dyn Editor, orders: &[Order<'_>], attempt: u32) -> Result<Vec<Made>, MakerError> {
-        let request = |order: &Order<'_>| (order.planned.source_image(), self.noise(order.planned, attempt));
-        let requests: Vec<_> = orders.iter().map(request).collect();
+        let request = |order: &Order<'_>| Ok((order.planned.source_image()?, self.noise(order.planned, attempt)));
+        let requests: Vec<_> = orders.iter().map(request).collect::<Result<_, CacheError>>()?;
         let requests: Vec<EditRequest<'_>> = requests
             .iter()
             .zip(orders)

@@ -8,7 +8,9 @@ use super::error::MakerError;
 use crate::{Augmenter as _, Pipeline};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Purpose, StudySeed};
+use augtrial_data::cache::CacheError;
 use augtrial_data::manifest::EditRecord;
+use augtrial_data::pixels::Pixels;
 use augtrial_plan::transform::Transform;
 
 /// One image that others are derived from.
@@ -20,8 +22,8 @@ pub struct SourceImage<'a> {
     pub path: &'a str,
     /// Index of the class.
     pub class: u32,
-    /// Pixels at the working size, `[H, W, 3]`.
-    pub rgb: &'a [u8],
+    /// Pixels at the working size, `[H, W, 3]`; read when an image is made of them.
+    pub pixels: Pixels<'a>,
 }
 
 /// One image to make.
@@ -37,10 +39,12 @@ pub struct Planned<'a> {
 
 impl Planned<'_> {
     /// The source's pixels as an image of its own.
-    #[must_use]
-    pub fn source_image(&self) -> RgbImage {
-        RgbImage::from_raw(self.width_px, self.height_px, self.source.rgb.to_vec())
-            .expect("the store checks the size of every source")
+    ///
+    /// # Errors
+    /// If the source has to be decoded for it, and cannot be.
+    pub fn source_image(&self) -> Result<RgbImage, CacheError> {
+        let rgb = self.source.pixels.rgb()?.into_owned();
+        Ok(RgbImage::from_raw(self.width_px, self.height_px, rgb).expect("the store checks the size of every source"))
     }
 }
 
@@ -190,9 +194,9 @@ impl DerivedImageMaker for TransformMaker {
         let make = |planned: &Planned<'_>| {
             let purpose = Purpose::Offline { recipe: self.recipe, image: planned.source.digest };
             let mut rng = self.seed.stream(purpose, u64::from(planned.copy));
-            Made::from(self.pipeline.apply(planned.source_image(), &mut rng))
+            Ok(Made::from(self.pipeline.apply(planned.source_image()?, &mut rng)))
         };
-        Ok(batch.par_iter().map(make).collect())
+        batch.par_iter().map(make).collect()
     }
 }
 
@@ -212,7 +216,8 @@ mod tests {
         ];
         let maker = TransformMaker::new(&transforms, Digest::of_bytes(b"recipe"), StudySeed(7));
         let rgb: Vec<u8> = (0..16 * 12 * 3).map(|i| (i * 7 % 256) as u8).collect();
-        let source = SourceImage { digest: Digest::of_bytes(b"image"), path: "a/b.jpg", class: 0, rgb: &rgb };
+        let source =
+            SourceImage { digest: Digest::of_bytes(b"image"), path: "a/b.jpg", class: 0, pixels: Pixels::Bytes(&rgb) };
         let planned = Planned { source: &source, copy: 2, width_px: 16, height_px: 12 };
         let made = maker.make_batch(&[planned]).unwrap().remove(0).result.unwrap();
         assert_eq!(Digest::of_bytes(made.as_raw()).short(), "43b799125621");

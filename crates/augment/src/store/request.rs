@@ -67,7 +67,7 @@ impl<'a> SetRequest<'a> {
         let needed_bytes = self.width_px as usize * self.height_px as usize * CHANNELS;
         let mut planned = Vec::with_capacity(sources.len() * self.copies.get() as usize);
         for source in sources {
-            let found_bytes = source.rgb.len();
+            let found_bytes = source.pixels.bytes();
             if found_bytes != needed_bytes {
                 let Self { width_px, height_px, .. } = *self;
                 return Err(StoreError::SourceSize {

@@ -16,6 +16,7 @@ use super::*;
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::StudySeed;
 use augtrial_base::testing::{Mutation, fuzz};
+use augtrial_data::pixels::Pixels;
 use augtrial_plan::transform::{GaussianNoise, HorizontalFlip, RandomCrop, RandomResizedCrop, Transform};
 
 const WIDTH_PX: u32 = 12;
@@ -50,7 +51,7 @@ impl Study {
                 digest: Digest::of_bytes(rgb),
                 path: "class/photo.jpg",
                 class: index as u32 % 2,
-                rgb,
+                pixels: Pixels::Bytes(rgb),
             })
             .collect()
     }
@@ -164,7 +165,7 @@ fn a_set_holds_every_planned_image_with_its_lineage() {
     for image in &set.images {
         let source = study.sources().into_iter().find(|s| s.digest == image.lineage.source).unwrap();
         assert_eq!((image.class, image.lineage.seed), (source.class, 11));
-        assert_ne!(set.decode(image).unwrap().as_raw().as_slice(), source.rgb);
+        assert_ne!(set.decode(image).unwrap().as_raw().as_slice(), &*source.pixels.rgb().unwrap());
     }
     let others: Vec<String> = fs::read_dir(sets.path())
         .unwrap()

@@ -22,8 +22,13 @@ fn pictures(folder: &TempDir, sizes: &[(u32, u32)]) -> Vec<Picture> {
 
 /// Opens the pixels and says how many pictures were decoded for it.
 fn open(store: &Path, pictures: &[Picture], working: Working) -> (Result<Decoded, CacheError>, u64) {
+    open_first(store, pictures, working, pictures.len())
+}
+
+/// The same where only the first `kept` are kept.
+fn open_first(store: &Path, pictures: &[Picture], working: Working, kept: usize) -> (Result<Decoded, CacheError>, u64) {
     let decodings = AtomicU64::new(0);
-    let result = decoded(store, pictures, working, &|done, total| {
+    let result = decoded(store, pictures, working, kept, &|done, total| {
         assert!((1..=total).contains(&done));
         decodings.fetch_add(1, Ordering::Relaxed);
     });
@@ -45,7 +50,7 @@ fn images_of_the_working_size_are_stored_as_they_are_in_order() {
     let Decoded { pixels, digest, reused, replaced: None } = result.unwrap() else { panic!("nothing was there") };
     assert_eq!((pixels.len(), decodings, reused), (5, 5, false));
     for (i, picture) in pictures.iter().enumerate() {
-        assert_eq!(pixels.rgb(i), image::open(&picture.file).unwrap().into_rgb8().as_raw().as_slice());
+        assert_eq!(&*pixels.rgb(i).unwrap(), image::open(&picture.file).unwrap().into_rgb8().as_raw().as_slice());
     }
     assert_eq!(files(&store), [store.join(format!("{digest}.rgb8"))], "no temporary file stays");
 }
@@ -70,12 +75,12 @@ fn a_torn_file_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let pictures = pictures(&folder, &[(8, 6), (8, 6)]);
     let store = folder.path().join("cache");
-    let whole = open(&store, &pictures, WORKING).0.unwrap().pixels.rgb(1).to_vec();
+    let whole = open(&store, &pictures, WORKING).0.unwrap().pixels.rgb(1).unwrap().into_owned();
     let file = files(&store).remove(0);
     for torn in [&[][..], &[1; 100], &[1; 8 * 6 * 3 * 3]] {
         fs::write(&file, torn).unwrap();
         let (result, decodings) = open(&store, &pictures, WORKING);
-        assert_eq!((result.unwrap().pixels.rgb(1), decodings), (&whole[..], 2), "{} bytes", torn.len());
+        assert_eq!((&*result.unwrap().pixels.rgb(1).unwrap(), decodings), (&whole[..], 2), "{} bytes", torn.len());
     }
 }
 
@@ -101,7 +106,7 @@ fn a_byte_that_changed_in_the_store_is_found_when_it_is_opened_and_the_pixels_ar
     }
     // Pixels of other pictures, whole in themselves, under this name.
     let others = Working { width_px: 6, height_px: 8, ..WORKING };
-    let other = decoded(&store, &pictures, others, &|_, _| {}).unwrap().digest;
+    let other = decoded(&store, &pictures, others, pictures.len(), &|_, _| {}).unwrap().digest;
     fs::copy(store.join(format!("{other}.rgb8")), &file).unwrap();
     assert_eq!(open(&store, &pictures, WORKING).1, 3);
 }
@@ -165,4 +170,47 @@ fn no_picture_needs_no_file() {
     let folder = tempfile::tempdir().unwrap();
     assert!(open(folder.path(), &[], WORKING).0.unwrap().pixels.is_empty());
     assert_eq!(files(folder.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn of_more_images_than_are_kept_the_others_are_decoded_when_they_are_asked_for_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = pictures(&folder, &[(8, 6), (20, 20), (8, 6), (30, 7)]);
+    let (store, bounded) = (folder.path().join("cache"), folder.path().join("bounded"));
+    let whole = open(&store, &pictures, WORKING).0.unwrap().pixels;
+    for kept in 0..=5 {
+        let (result, decodings) = open_first(&bounded, &pictures, WORKING, kept);
+        let found = result.unwrap();
+        assert_eq!((found.pixels.len(), found.pixels.held()), (4, kept.min(4)));
+        assert_eq!(decodings, if kept > 4 { 0 } else { kept as u64 }, "four kept of four are the whole file");
+        for index in 0..4 {
+            let rgb = found.pixels.rgb(index).unwrap();
+            assert_eq!(rgb, whole.rgb(index).unwrap());
+            assert_eq!(matches!(rgb, std::borrow::Cow::Borrowed(_)), index < kept, "no copy of what is kept");
+        }
+        assert_eq!(found.digest, WORKING.digest(&pictures));
+        let file = file_of(&bounded, found.digest, pictures.len(), kept);
+        assert_eq!(file.exists(), kept > 0);
+        assert!(kept == 0 || verify(&file).is_ok(), "{}", file.display());
+        let again = open_first(&bounded, &pictures, WORKING, kept);
+        assert_eq!((again.1, again.0.unwrap().reused), (0, true));
+    }
+    // Another number under this name.
+    let [two, three] = [2, 3].map(|kept| file_of(&bounded, WORKING.digest(&pictures), 4, kept));
+    fs::copy(three, two).unwrap();
+    let (result, decodings) = open_first(&bounded, &pictures, WORKING, 2);
+    assert!(result.unwrap().replaced.is_some() && decodings == 2);
+}
+
+#[test]
+fn an_image_that_changed_or_went_after_the_start_is_an_error_and_never_other_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = pictures(&folder, &[(8, 6), (8, 6), (8, 6)]);
+    let pixels = open_first(&folder.path().join("cache"), &pictures, WORKING, 1).0.unwrap().pixels;
+    fs::copy(&pictures[0].file, &pictures[1].file).unwrap();
+    fs::remove_file(&pictures[2].file).unwrap();
+    assert!(pixels.rgb(0).is_ok());
+    let changed = pixels.rgb(1).unwrap_err();
+    assert!(matches!(&changed, CacheError::Changed { path, .. } if path.ends_with("1.png")), "{changed}");
+    assert!(matches!(pixels.rgb(2).unwrap_err(), CacheError::Unreadable { .. }));
 }

@@ -16,6 +16,8 @@ const SHOWN_CHARS: usize = 60;
 pub enum IngestError {
     #[error("cannot read {}: check that it exists and that you may read it", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: check its permissions and free space", path.display())]
+    Unwritable { path: PathBuf, source: io::Error },
     #[error("{} is not a folder: give the folder that holds the images", .0.display())]
     NotAFolder(PathBuf),
     #[error("{place}: {problem}")]
@@ -54,7 +56,7 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Unreadable { path: path.to_owned(), source }
     }
 }
@@ -72,7 +74,7 @@ impl FileLine {
         Self { file: file.to_owned(), line: Some(line) }
     }
 
-    pub(super) fn file(file: &Path) -> Self {
+    pub(crate) fn file(file: &Path) -> Self {
         Self { file: file.to_owned(), line: None }
     }
 }
@@ -93,7 +95,7 @@ pub struct KnownNames {
 
 impl KnownNames {
     /// All `names`, and the one that `typed` resembles most, if any.
-    pub(super) fn near(typed: &str, names: &[String]) -> Self {
+    pub(crate) fn near(typed: &str, names: &[String]) -> Self {
         let suggestion = nearest(typed, names.iter().map(String::as_str)).map(str::to_owned);
         Self { names: names.to_vec(), suggestion }
     }

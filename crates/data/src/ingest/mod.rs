@@ -6,6 +6,7 @@ mod error;
 mod folder;
 mod index;
 mod listing;
+pub(crate) mod parquet;
 mod read;
 mod survey;
 #[cfg(test)]

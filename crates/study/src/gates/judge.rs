@@ -122,7 +122,7 @@ fn facts(
     let width_px = prepared.plan.ingest.width_px as usize;
     let mut facts = Vec::with_capacity(made.set.images.len());
     for (place, image) in made.set.images.iter().enumerate() {
-        let found = change(pool.rgb(image.lineage.source), made.pixels.rgb(place), width_px);
+        let found = change(&pool.pixels(image.lineage.source).rgb()?, &made.pixels.rgb(place)?, width_px);
         let change = found.map_err(|source| QualityError::Features { name: image.file.clone(), source })?;
         facts.push(Facts { change, seen: None });
     }

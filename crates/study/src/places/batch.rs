@@ -153,7 +153,7 @@ pub struct Batch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u64>,
     pub set_memory_mib: u64,
-    /// Variables that a task computes best with, unless they are set; and those that its kernels need, or need unset.
+    /// Variables that a task computes best with, unless they are set; and those that its kernels and its data need, or need unset.
     pub defaults: BTreeMap<String, String>,
     pub pinned: BTreeMap<String, Option<String>>,
     /// Of the experiment file when the batch was made.

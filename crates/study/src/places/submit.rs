@@ -16,8 +16,8 @@ use augtrial_base::clock::rfc3339;
 use augtrial_base::digest::Digest;
 use augtrial_base::disk::{self, Durability};
 use augtrial_base::words::plural;
-use augtrial_plan::Plan;
 use augtrial_plan::classifier::Device;
+use augtrial_plan::{DATA_VARIABLE, Plan, data_folder};
 use augtrial_registry::Registry;
 use augtrial_trial::kernels;
 
@@ -208,8 +208,12 @@ impl Work<'_> {
         let mut pinned = Command::new("");
         kernels::pin(&mut pinned, plan.classifier.kernels);
         let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
-        let pinned: BTreeMap<String, Option<String>> =
+        let mut pinned: BTreeMap<String, Option<String>> =
             pinned.get_envs().map(|(name, value)| (text(name), value.map(text))).collect();
+        if let Some(data) = data_folder() {
+            let data = absolute(&data).map_err(BatchError::io("find", &data))?;
+            pinned.insert(DATA_VARIABLE.to_owned(), Some(data.to_string_lossy().into_owned()));
+        }
         let made_at = rfc3339(self.context.clock.now());
         let name = Digest::of_value("batch-v1", &(self.assignment.plan, &made_at, std::process::id()));
         let token = name.to_string()[..TOKEN_DIGITS].to_owned();

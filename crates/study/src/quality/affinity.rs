@@ -13,6 +13,7 @@ use augtrial_augment::{Augmenter as _, Pipeline};
 use augtrial_base::digest::Digest;
 use augtrial_base::events::Split;
 use augtrial_base::seed::{Fork, Purpose};
+use augtrial_data::cache::CacheError;
 use augtrial_data::pixels::{PixelBlock, PixelStore};
 use augtrial_data::samples::{EvaluationSet, Sample};
 use augtrial_plan::arm::Arm;
@@ -37,13 +38,11 @@ impl<'a, 'n> Affinity<'a, 'n> {
             digest: image.digest,
             path: &image.path,
             class: image.class,
-            rgb: pool.rgb(image.digest),
+            pixels: pool.pixels(image.digest),
         };
         let sources: Vec<SourceImage<'a>> = partition.validation.images().iter().map(source).collect();
         let mut affinity = Self { prepared, networks: Vec::new(), sources };
-        let clean: Vec<(u32, Vec<u8>)> =
-            affinity.sources.iter().map(|source| (source.class, source.rgb.to_vec())).collect();
-        let clean = affinity.set(clean);
+        let clean = affinity.set(affinity.unchanged()?);
         for network in networks.iter().filter(|network| network.seed.is_some_and(|seed| prepared.seeds.contains(&seed)))
         {
             affinity.networks.push((network, accuracy(&network.looker.look(&clean)?, &clean)));
@@ -75,6 +74,12 @@ impl<'a, 'n> Affinity<'a, 'n> {
         Ok(Ok(differences.iter().sum::<f64>() / differences.len() as f64))
     }
 
+    /// The validation images as they are.
+    fn unchanged(&self) -> Result<Vec<(u32, Vec<u8>)>, CacheError> {
+        let image = |source: &SourceImage<'_>| Ok((source.class, source.pixels.rgb()?.into_owned()));
+        self.sources.iter().map(image).collect()
+    }
+
     /// The validation images as the arm changes them: by every offline step, and then as while training.
     fn changed(&self, arm: &Arm) -> Result<Vec<(u32, Vec<u8>)>, StudyError> {
         let Prepared { plan, data, .. } = self.prepared;
@@ -83,10 +88,12 @@ impl<'a, 'n> Affinity<'a, 'n> {
             let name = format!("{} of validation images", arm.name);
             let made = sets::materialize(self.prepared, &name, data.draw.sets, &self.sources, &step?)?;
             let made_of = made.set.images.iter().enumerate();
-            images.extend(made_of.map(|(place, image)| (image.class, made.pixels.rgb(place).to_vec())));
+            for (place, image) in made_of {
+                images.push((image.class, made.pixels.rgb(place)?.into_owned()));
+            }
         }
         if images.is_empty() {
-            images = self.sources.iter().map(|source| (source.class, source.rgb.to_vec())).collect();
+            images = self.unchanged()?;
         }
         if arm.online.is_empty() {
             return Ok(images);

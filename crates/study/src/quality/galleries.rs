@@ -6,6 +6,7 @@ use super::gather::Gathered;
 use crate::gallery::picture;
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Fork, Purpose, StudySeed};
+use augtrial_data::cache::CacheError;
 use augtrial_data::pixels::PixelStore;
 use augtrial_quality::{ImageFound, SetGallery, ShownImage};
 use rand::seq::SliceRandom as _;
@@ -14,12 +15,15 @@ use rand::seq::SliceRandom as _;
 const SHOWN: usize = 12;
 
 /// Two galleries of every arm that has images, and the PNG files behind them.
+///
+/// # Errors
+/// If an image has to be decoded anew for it, and cannot be.
 pub(super) fn galleries(
     gathered: &Gathered,
     found: &[Vec<ImageFound>],
     classes: &[String],
     seed: StudySeed,
-) -> (Vec<SetGallery>, BTreeMap<Digest, Vec<u8>>) {
+) -> Result<(Vec<SetGallery>, BTreeMap<Digest, Vec<u8>>), CacheError> {
     let mut pictures = BTreeMap::new();
     let mut all = Vec::new();
     let fork = Fork::new(&mut seed.stream(Purpose::Quality, 3));
@@ -31,11 +35,11 @@ pub(super) fn galleries(
         random.shuffle(&mut fork.stream("random draw", 0));
         for (chosen, title) in [(worst, title), (random, "a random draw")] {
             let mut show = |&position: &usize| shown(gathered, arm, position, &found[position], classes, &mut pictures);
-            let shown = chosen.iter().take(SHOWN).map(&mut show).collect();
+            let shown = chosen.iter().take(SHOWN).map(&mut show).collect::<Result<_, _>>()?;
             all.push(SetGallery { arm: name.clone(), title: title.to_owned(), shown });
         }
     }
-    (all, pictures)
+    Ok((all, pictures))
 }
 
 /// The images, the worst first: least confident in their class where somebody judged them, else furthest from their source.
@@ -60,16 +64,16 @@ fn shown(
     found: &ImageFound,
     classes: &[String],
     pictures: &mut BTreeMap<Digest, Vec<u8>>,
-) -> ShownImage {
+) -> Result<ShownImage, CacheError> {
     let image = &gathered.arms[arm].images[position];
     let source = gathered.real.iter().position(|real| real.digest == image.source);
     let source = source.map_or(gathered.arm_pixels[arm][position], |real| gathered.real_pixels[real]);
     let mut keep = |pixels: usize| {
         let store: &PixelStore = &gathered.pixels;
-        let png = picture(store.width_px(), store.height_px(), store.rgb(pixels));
+        let png = picture(store.width_px(), store.height_px(), &store.rgb(pixels)?);
         let digest = Digest::of_bytes(&png);
         pictures.entry(digest).or_insert(png);
-        digest
+        Ok::<_, CacheError>(digest)
     };
     let mut note = Vec::new();
     if let Some(verdict) = found.verdict {
@@ -87,14 +91,14 @@ fn shown(
     if let Some(change) = found.change_features {
         note.push(format!("features {change:.2}"));
     }
-    ShownImage {
-        source: keep(source),
-        derived: keep(gathered.arm_pixels[arm][position]),
+    Ok(ShownImage {
+        source: keep(source)?,
+        derived: keep(gathered.arm_pixels[arm][position])?,
         path: image.source_path.clone(),
         class: classes[image.class as usize].clone(),
         instruction: image.instruction.clone(),
         note: note.join("; "),
-    }
+    })
 }
 
 #[cfg(test)]

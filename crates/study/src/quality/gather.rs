@@ -8,7 +8,7 @@ use crate::sets::{ArmSets, MadeSet};
 use crate::{StudyError, sets};
 use augtrial_base::digest::Digest;
 use augtrial_base::words::chain;
-use augtrial_data::pixels::PixelStore;
+use augtrial_data::pixels::{PixelStore, Pixels};
 use augtrial_data::samples::Sample;
 use augtrial_plan::arm::Role;
 use augtrial_quality::{ArmImages, MeasuredImage, RealImage, change};
@@ -68,7 +68,7 @@ impl Gathered {
             let (mut images, mut of_images) = (Vec::new(), Vec::new());
             for made in &found.sets {
                 let first = gathered.pixels.push(std::sync::Arc::clone(&made.pixels));
-                for (place, image) in derived(made, &paths, |source| pool.rgb(source), plan.ingest.width_px)? {
+                for (place, image) in derived(made, &paths, |source| pool.pixels(source), plan.ingest.width_px)? {
                     images.push(image);
                     of_images.push(first + place);
                 }
@@ -137,12 +137,12 @@ impl Gathered {
 fn derived<'p>(
     made: &MadeSet,
     paths: &BTreeMap<Digest, String>,
-    rgb: impl Fn(Digest) -> &'p [u8],
+    pixels: impl Fn(Digest) -> Pixels<'p>,
     width_px: u32,
 ) -> Result<Vec<(usize, MeasuredImage)>, StudyError> {
     let image = |(place, image): (usize, &augtrial_augment::store::DerivedImage)| {
         let source = image.lineage.source;
-        let change = change(rgb(source), made.pixels.rgb(place), width_px as usize);
+        let change = change(&pixels(source).rgb()?, &made.pixels.rgb(place)?, width_px as usize);
         let change = change.map_err(|source| QualityError::Features { name: image.file.clone(), source })?;
         Ok((
             place,

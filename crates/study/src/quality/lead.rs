@@ -81,7 +81,7 @@ pub fn quality(
     if plan.draws().len() > 1 {
         notes.push("divisions or sets are drawn anew for every seed; those of the first seed are measured".to_owned());
     }
-    let (galleries, pictures) = galleries(&gathered, &found, &classes, plan.study.seed);
+    let (galleries, pictures) = galleries(&gathered, &found, &classes, plan.study.seed)?;
     let quality = SetQuality {
         version: VERSION,
         study: study(),

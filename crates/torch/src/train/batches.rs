@@ -9,10 +9,12 @@ use image::RgbImage;
 use rand::seq::SliceRandom as _;
 use tch::{Device, TchError, Tensor};
 
+use super::failure::Failure;
 use super::features::FeatureTable;
 use augtrial_augment::{Augmenter as _, Batch, Mixer, Pipeline};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Purpose, StudySeed};
+use augtrial_data::cache::CacheError;
 use augtrial_data::samples::{Sample, TrainingSet};
 use augtrial_trial::preprocess::{CHANNELS, Fit, InputSize, Normalization, Preprocessor};
 use augtrial_trial::timetable::{Slice, Timetable};
@@ -151,41 +153,41 @@ pub struct TrainingBatches<'a> {
 
 impl<'a> TrainingBatches<'a> {
     /// A function from update to batch, ready to be moved to `device`.
-    pub fn stager(&'a self, device: Device) -> Box<dyn FnMut(u64) -> Result<StagedBatch, TchError> + Send + 'a> {
+    pub fn stager(&'a self, device: Device) -> Box<dyn FnMut(u64) -> Result<StagedBatch, Failure> + Send + 'a> {
         let Some(features) = &self.features else {
             let mut assemble = self.assembler();
-            return Box::new(move |update| assemble(update).stage(device));
+            return Box::new(move |update| Ok(assemble(update)?.stage(device)?));
         };
         let mut visit = self.visits();
         Box::new(move |update| {
             let (_, positions) = visit(update);
             let labels = Tensor::f_from_slice(&self.labels(&positions))?;
-            StagedBatch::new(&Input::Features(features.rows(positions)?), &labels, device)
+            Ok(StagedBatch::new(&Input::Features(features.rows(positions)?), &labels, device)?)
         })
     }
 
     /// A function from the number of a batch to its images, in the set's order, as the first pass transforms them and
     /// without mixing: [`Input::Images`] ready to be moved to `device`.
-    pub fn images_in_order(&'a self, device: Device) -> impl FnMut(u64) -> Result<Tensor, TchError> + Send + 'a {
+    pub fn images_in_order(&'a self, device: Device) -> impl FnMut(u64) -> Result<Tensor, Failure> + Send + 'a {
         let mut preprocessor = Preprocessor::new(Fit::whole(self.input), self.normalization);
         move |number| {
             let slice = self.timetable.slice(number);
             let positions: Vec<usize> = slice.positions.collect();
-            pinned(&self.assembled(&mut preprocessor, &positions, slice.pass).images()?, device)
+            Ok(pinned(&self.assembled(&mut preprocessor, &positions, slice.pass)?.images()?, device)?)
         }
     }
 
-    /// A function from update to batch, with buffers of its own.
-    pub fn assembler(&'a self) -> impl FnMut(u64) -> HostBatch + Send + 'a {
+    /// A function from update to batch, with buffers of its own. Fails where the pixels of an image cannot be had.
+    pub fn assembler(&'a self) -> impl FnMut(u64) -> Result<HostBatch, CacheError> + Send + 'a {
         let mut preprocessor = Preprocessor::new(Fit::whole(self.input), self.normalization);
         let mut visit = self.visits();
         move |update| {
             let (slice, positions) = visit(update);
-            let batch = self.assembled(&mut preprocessor, &positions, slice.pass);
-            match self.mix {
+            let batch = self.assembled(&mut preprocessor, &positions, slice.pass)?;
+            Ok(match self.mix {
                 None => batch,
                 Some(mix) => self.mixed(batch, mix, slice.pass, slice.batch),
-            }
+            })
         }
     }
 
@@ -202,14 +204,19 @@ impl<'a> TrainingBatches<'a> {
         }
     }
 
-    fn assembled(&self, preprocessor: &mut Preprocessor, positions: &[usize], pass: u64) -> HostBatch {
+    fn assembled(
+        &self,
+        preprocessor: &mut Preprocessor,
+        positions: &[usize],
+        pass: u64,
+    ) -> Result<HostBatch, CacheError> {
         let mut pixels = vec![0.0; positions.len() * self.input.values()];
         for (&position, place) in positions.iter().zip(pixels.chunks_exact_mut(self.input.values())) {
-            let image = self.transformed(position, pass);
+            let image = self.transformed(position, pass)?;
             let size = InputSize { width_px: image.width(), height_px: image.height() };
             preprocessor.write(size, image.as_raw(), place);
         }
-        HostBatch { size: self.input, pixels, targets: Targets::Labels(self.labels(positions)) }
+        Ok(HostBatch { size: self.input, pixels, targets: Targets::Labels(self.labels(positions)) })
     }
 
     fn labels(&self, positions: &[usize]) -> Vec<i64> {
@@ -231,12 +238,12 @@ impl<'a> TrainingBatches<'a> {
         stand_ins.drawn(sample, &mut self.study_seed.stream(purpose, position as u64))
     }
 
-    fn transformed(&self, position: usize, pass: u64) -> RgbImage {
+    fn transformed(&self, position: usize, pass: u64) -> Result<RgbImage, CacheError> {
         let store = self.set.pixels();
-        let rgb = store.rgb(self.drawn(position, pass).pixels).to_vec();
+        let rgb = store.rgb(self.drawn(position, pass).pixels)?.into_owned();
         let image = RgbImage::from_raw(store.width_px(), store.height_px(), rgb).expect("three bytes a pixel");
         let purpose = Purpose::Online { recipe: self.recipe, seed: self.seed, pass };
-        self.transforms.apply(image, &mut self.study_seed.stream(purpose, position as u64))
+        Ok(self.transforms.apply(image, &mut self.study_seed.stream(purpose, position as u64)))
     }
 
     fn mixed(&self, mut batch: HostBatch, mix: &Mixer, pass: u64, number: u64) -> HostBatch {

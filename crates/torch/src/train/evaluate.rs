@@ -8,6 +8,7 @@ use super::features::FeatureTable;
 use super::prefetch::prefetch;
 use crate::networks::{Folded, FoldedHead, Network};
 use augtrial_base::events::{Prediction, TestResult};
+use augtrial_data::cache::CacheError;
 use augtrial_data::samples::EvaluationSet;
 use augtrial_plan::classifier::Precision;
 use augtrial_trial::TrainError;
@@ -137,9 +138,9 @@ impl Evaluator {
             self.workers,
             || {
                 let mut assemble = self.assembler(set, fit);
-                move |number| pinned(&assemble(number).images()?, self.device)
+                move |number| Ok(pinned(&assemble(number)?.images()?, self.device)?)
             },
-            |_, images: Result<Tensor, TchError>| see(&moved(&images?, self.device)?),
+            |_, images: Result<Tensor, Failure>| see(&moved(&images?, self.device)?),
         )
     }
 
@@ -155,7 +156,11 @@ impl Evaluator {
         Evaluation { loss_nats: loss_nats / count, top1: correct as f64 / count, verdicts }
     }
 
-    fn assembler<'a>(&self, set: &'a EvaluationSet, fit: Fit) -> impl FnMut(u64) -> HostBatch + Send + 'a {
+    fn assembler<'a>(
+        &self,
+        set: &'a EvaluationSet,
+        fit: Fit,
+    ) -> impl FnMut(u64) -> Result<HostBatch, CacheError> + Send + 'a {
         let (input, batch_size) = (self.input, self.batch_size());
         let mut preprocessor = Preprocessor::new(fit, self.normalization);
         move |number| {
@@ -164,10 +169,10 @@ impl Evaluator {
             let samples = set.samples().chunks(batch_size).nth(number as usize).expect("a batch of the set");
             let mut pixels = vec![0.0; samples.len() * input.values()];
             for (sample, place) in samples.iter().zip(pixels.chunks_exact_mut(input.values())) {
-                preprocessor.write(stored, store.rgb(sample.pixels), place);
+                preprocessor.write(stored, &store.rgb(sample.pixels)?, place);
             }
             let labels = samples.iter().map(|sample| i64::from(sample.label)).collect();
-            HostBatch { size: input, pixels, targets: Targets::Labels(labels) }
+            Ok(HostBatch { size: input, pixels, targets: Targets::Labels(labels) })
         }
     }
 }

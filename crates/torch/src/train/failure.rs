@@ -1,5 +1,6 @@
 //! A trial's error on its way up, so that `?` takes LibTorch's errors too.
 
+use augtrial_data::cache::CacheError;
 use augtrial_trial::TrainError;
 use tch::TchError;
 
@@ -10,6 +11,12 @@ pub struct Failure(pub TrainError);
 impl From<TchError> for Failure {
     fn from(error: TchError) -> Self {
         Self(TrainError::Torch(error.into()))
+    }
+}
+
+impl From<CacheError> for Failure {
+    fn from(error: CacheError) -> Self {
+        Self(error.into())
     }
 }
 

@@ -94,7 +94,7 @@ impl FixedTrunk {
                 0..spec.timetable().updates_per_pass(),
                 spec.workers,
                 || batches.images_in_order(device),
-                |_, images: Result<Tensor, TchError>| {
+                |_, images: Result<Tensor, Failure>| {
                     go_on()?;
                     let images = moved(&images?, device)?;
                     table.push(&tch::no_grad(|| network.features(&images))?)?;

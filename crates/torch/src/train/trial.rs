@@ -176,7 +176,7 @@ impl<'a> RunningTrial<'a> {
             updates,
             spec.workers,
             || batches.stager(device),
-            |update, batch: Result<StagedBatch, TchError>| -> Result<(), Failure> {
+            |update, batch: Result<StagedBatch, Failure>| -> Result<(), Failure> {
                 self.heed_requests(epoch)?;
                 let batch = batch?;
                 self.step(epoch, update, &batch)?;

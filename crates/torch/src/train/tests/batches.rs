@@ -44,7 +44,7 @@ fn positions(set: &TrainingSet, batch: &HostBatch) -> Vec<usize> {
         ..batches(set, &unchanged, None)
     };
     let mut assemble = plain.assembler();
-    let singles: Vec<HostBatch> = (0..SAMPLES as u64).map(&mut assemble).collect();
+    let singles: Vec<HostBatch> = (0..SAMPLES as u64).map(&mut assemble).collect::<Result<_, _>>().unwrap();
     let by_brightness =
         |image: &[f32]| singles.iter().position(|single| single.pixels == image).expect("a known image");
     batch.pixels.chunks(INPUT.values()).map(by_brightness).collect()
@@ -56,7 +56,7 @@ fn every_pass_is_another_permutation() {
     let source = batches(&set, &unchanged, None);
     let mut assemble = source.assembler();
     let passes: Vec<Vec<usize>> = (0..4_u64)
-        .map(|pass| (pass * 3..pass * 3 + 3).flat_map(|update| positions(&set, &assemble(update))).collect())
+        .map(|pass| (pass * 3..pass * 3 + 3).flat_map(|update| positions(&set, &assemble(update).unwrap())).collect())
         .collect();
     for (index, pass) in passes.iter().enumerate() {
         let mut sorted = pass.clone();
@@ -71,7 +71,7 @@ fn every_pass_is_another_permutation() {
 fn the_order_and_the_transforms_are_pinned() {
     let (set, jitter) = (set(), jitter());
     let source = batches(&set, &jitter, None);
-    let batch = source.assembler()(4);
+    let batch = source.assembler()(4).unwrap();
     assert_eq!(batch.labels(), [1, 2, 3, 1]);
     // Recorded when a batch was written as planes, `[N, 3, H, W]`.
     let planes: Vec<f32> = Vec::try_from(batch.images().unwrap().contiguous().flatten(0, -1)).unwrap();
@@ -84,19 +84,19 @@ fn a_batch_depends_on_its_update_alone() {
     let (set, jitter, mixer) = (set(), jitter(), partners());
     let source = batches(&set, &jitter, Some(&mixer));
     let mut forwards = source.assembler();
-    let in_order: Vec<HostBatch> = (0..12).map(&mut forwards).collect();
+    let in_order: Vec<HostBatch> = (0..12).map(&mut forwards).collect::<Result<_, _>>().unwrap();
     let mut backwards = source.assembler();
     for update in (0..12).rev() {
-        assert_eq!(backwards(update), in_order[update as usize], "update {update}");
+        assert_eq!(backwards(update).unwrap(), in_order[update as usize], "update {update}");
     }
 }
 
 #[test]
 fn targets_are_soft_only_when_batches_are_mixed() {
     let set = set();
-    let plain = batches(&set, &unchanged(), None).assembler()(0);
+    let plain = batches(&set, &unchanged(), None).assembler()(0).unwrap();
     assert!(matches!(&plain.targets, Targets::Labels(labels) if labels.len() == 4));
-    let mixed = batches(&set, &unchanged(), Some(&partners())).assembler()(0);
+    let mixed = batches(&set, &unchanged(), Some(&partners())).assembler()(0).unwrap();
     let Targets::Soft { shares, classes } = mixed.targets else { panic!("mixed targets are soft") };
     assert_eq!((shares.len(), classes), (16, CLASSES));
     assert!(shares.chunks(CLASSES).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
@@ -111,14 +111,14 @@ fn images_that_a_transform_resized_come_back_to_the_input_size() {
         }
     }
     let set = set();
-    let batch = batches(&set, &pipeline(Crop), None).assembler()(2);
+    let batch = batches(&set, &pipeline(Crop), None).assembler()(2).unwrap();
     assert_eq!((batch.samples(), batch.pixels.len()), (2, 2 * INPUT.values()));
 }
 
 #[test]
 fn an_upload_is_channels_last_and_keeps_every_value() {
     let set = set();
-    let batch = batches(&set, &unchanged(), None).assembler()(1);
+    let batch = batches(&set, &unchanged(), None).assembler()(1).unwrap();
     let (input, targets) = batch.stage(tch::Device::Cpu).unwrap().upload(tch::Device::Cpu).unwrap();
     let Input::Images(images) = input else { panic!("without a table, batches are of images") };
     assert_eq!(images.size(), [4, 3, 40, 40]);

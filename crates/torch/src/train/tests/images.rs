@@ -1,5 +1,6 @@
 //! Small images with something to learn, and augmentations that use their streams.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -8,6 +9,7 @@ use rand::RngExt as _;
 use augtrial_augment::{Augmenter, Mixer, Pipeline};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Purpose, Stream, StudySeed};
+use augtrial_data::cache::Picture;
 use augtrial_data::pixels::{PixelBlock, PixelStore};
 use augtrial_data::samples::Sample;
 use augtrial_plan::transform::{Mix, Mixup};
@@ -42,6 +44,22 @@ pub fn samples(part: &str, count: usize) -> (Vec<Sample>, PixelStore) {
     }
     let mut store = PixelStore::new(SIDE_PX, SIDE_PX);
     store.push(Arc::new(PixelBlock::from_memory(SIDE_PX, SIDE_PX, bytes)));
+    (samples, store)
+}
+
+/// The same images, of which all but the first `kept` are files in `folder` that are decoded whenever they are read.
+pub fn partly_in_files(folder: &Path, part: &str, count: usize, kept: usize) -> (Vec<Sample>, PixelStore) {
+    let (samples, whole) = samples(part, count);
+    let rgb = |index| whole.rgb(index).unwrap().into_owned();
+    let picture = |index| {
+        let file = folder.join(format!("{part}-{index}.png"));
+        RgbImage::from_raw(SIDE_PX, SIDE_PX, rgb(index)).unwrap().save(&file).unwrap();
+        Picture { digest: Digest::of_file(&file).unwrap(), file }
+    };
+    let rest: Vec<Picture> = (kept..count).map(picture).collect();
+    let block = PixelBlock::from_memory(SIDE_PX, SIDE_PX, (0..kept).flat_map(rgb).collect());
+    let mut store = PixelStore::new(SIDE_PX, SIDE_PX);
+    store.push(Arc::new(block.followed_by(&rest, 1_000_000)));
     (samples, store)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 
 use super::case::{Case, Log, of_split};
-use super::images::{CLASSES, partners, samples, unchanged};
+use super::images::{CLASSES, partly_in_files, partners, samples, unchanged};
 use augtrial_base::clock::Clock;
 use augtrial_base::digest::Digest;
 use augtrial_base::events::{EpochMetrics, Observer, RunEvent, Split};
@@ -156,6 +156,28 @@ fn a_diverging_trial_fails_with_epoch_update_and_rate() {
     let text = outcome.unwrap_err().to_string();
     assert!(text.contains("the training loss is not finite in epoch 1, at update 2 with learning rate"), "{text}");
     assert!(!events.iter().any(|event| matches!(event, RunEvent::Checkpointed { .. })), "{events:?}");
+}
+
+#[test]
+fn images_that_are_decoded_when_they_are_read_give_the_same_trial_and_one_that_is_gone_fails_it() {
+    let (folder, whole) = (tempfile::tempdir().unwrap(), Case::new(Budget::Epochs(2)));
+    let mut case = Case::new(Budget::Epochs(2));
+    let (images, store) = partly_in_files(folder.path(), "train", 22, 1);
+    case.training = TrainingSet::for_tests(images, store);
+    let (images, store) = partly_in_files(folder.path(), "test", 8, 0);
+    case.test = EvaluationSet::new(Split::Test, images, store);
+    let (found, expected) = (case.outcome(), whole.outcome());
+    assert_eq!((found.history, found.predictions), (expected.history, expected.predictions));
+
+    std::fs::remove_file(folder.path().join("train-9.png")).unwrap();
+    let error = case.run().0.unwrap_err();
+    assert!(
+        matches!(&error, TrainError::Pixels(_)) && error.to_string().contains("train-9.png cannot be read"),
+        "{error}"
+    );
+    image::RgbImage::new(40, 40).save(folder.path().join("train-9.png")).unwrap();
+    let error = case.run().0.unwrap_err().to_string();
+    assert!(error.contains("train-9.png changed since it was ingested"), "{error}");
 }
 
 #[test]
