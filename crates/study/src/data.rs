@@ -80,7 +80,18 @@ impl StudyData {
     /// # Errors
     /// Whatever rendering, reading or dividing gives.
     pub fn read(plan: &Plan, context: &Context<'_>) -> Result<Self, StudyError> {
-        let (source, manifest) = read_images(plan, context)?;
+        Self::of_images(plan, read_images(plan, context)?, context)
+    }
+
+    /// The same of images that were read already.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn of_images(
+        plan: &Plan,
+        (source, manifest): (Source, Manifest),
+        context: &Context<'_>,
+    ) -> Result<Self, StudyError> {
         context.check_stop()?;
         let folders = read_folders(plan, &manifest, context)?;
         context.check_stop()?;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::preview::distinct;
+use super::preview::{Shared, distinct, preview_of};
 use super::results::{cells, result, run_result};
 use super::sheet::StudySheet;
-use super::{Context, Options, Outcome, Preview, StudyError, as_tuned, preview, run};
+use super::{Context, Options, Outcome, Preview, StudyError, as_tuned, run};
 use augtrial_base::events::{Prediction, Split};
 use augtrial_compare::{CellResults, DesignResults, FactorLevels};
 use augtrial_plan::Plan;
@@ -52,7 +52,7 @@ pub struct DesignPreview {
 /// Looks at cells of a design without running them.
 ///
 /// # Errors
-/// As [`preview()`].
+/// As [`preview`](super::preview()).
 pub fn preview_cells(
     design: &Design,
     chosen: &[&Cell],
@@ -60,8 +60,9 @@ pub fn preview_cells(
     context: &Context<'_>,
 ) -> Result<DesignPreview, StudyError> {
     let plans = design.plans(chosen.iter().copied());
-    let plans: Vec<Preview> =
-        plans.into_iter().map(|plan| preview(plan, options, context)).collect::<Result<_, _>>()?;
+    let shared = Shared::open(context)?;
+    let look = |plan| preview_of(plan, options, context, &shared);
+    let plans: Vec<Preview> = plans.into_iter().map(look).collect::<Result<_, _>>()?;
     let by_plan: BTreeMap<&str, usize> =
         plans.iter().map(|preview| (preview.study.as_str(), preview.trials.len())).collect();
     let (distinct, left) = distinct(plans.iter().flat_map(|preview| &preview.trials));

@@ -1,5 +1,6 @@
 //! How long a study may take, and how much disk: from past runs on this registry where there are any.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use augtrial_base::digest::Digest;
 use augtrial_base::events::RunEvent;
 use augtrial_plan::Plan;
 use augtrial_plan::classifier::{Architecture, Budget, Classifier, CustomNetwork, Freeze, Kernels, Precision};
-use augtrial_registry::{Filter, Registry, RegistryError, StatusKind, this_host};
+use augtrial_registry::{Filter, Registry, RegistryError, RunId, StatusKind, this_host};
 use augtrial_trial::kernels;
 
 /// A training step is a forward pass and two passes of its size backward.
@@ -70,19 +71,19 @@ pub(super) fn step_gmacs(plan: &Plan) -> f64 {
     plan.network_traits().forward_gmacs * PASSES_PER_STEP * area * f64::from(plan.classifier.batch_size)
 }
 
-/// Time that one process may take for `samples` of training on `threads`, with evaluation and checkpoints. `emulated` says
-/// that the processor has no units for the plan's precision.
+/// Time that one process may take for so many samples of training on so many threads, with evaluation and checkpoints.
+/// `emulated` says that the processor has no units for the plan's precision.
 pub(super) fn training_time(
     plan: &Plan,
     registry: &Registry,
-    samples: u64,
-    threads: u32,
+    past: &PastRuns,
+    (samples, threads): (u64, u32),
     emulated: bool,
 ) -> Result<(Duration, Basis), RegistryError> {
     let kind = Workload::of(plan, threads);
     let (width_px, height_px) = plan.input_px();
     let asked = f64::from(width_px) * f64::from(height_px);
-    let past = past_rates(registry, &this_host(), &kind)?;
+    let past = past.rates(registry, &kind)?;
     let input = (width_px, height_px, kind.batch_size);
     let same: Vec<Rate> = past.iter().copied().filter(|rate| rate.input == input).collect();
     let (secs_per_sample, basis) = match (mean(&same), mean(&past)) {
@@ -143,11 +144,53 @@ fn mean(rates: &[Rate]) -> Option<f64> {
     (pixels > 0.0).then(|| sum(|rate| rate.secs) / pixels)
 }
 
-/// Rates of the newest finished runs on this machine that are like `kind`.
-fn past_rates(registry: &Registry, host: &str, kind: &Workload) -> Result<Vec<Rate>, RegistryError> {
+/// The newest finished runs on this machine, each read when it is first of use.
+#[derive(Default)]
+pub(super) struct PastRuns(OnceCell<Vec<PastRun>>);
+
+struct PastRun {
+    run: RunId,
+    workload: Workload,
+    /// Width, height and batch size.
+    input: (u32, u32, u32),
+    /// What it took, if it says so.
+    cost: OnceCell<Option<Rate>>,
+}
+
+impl PastRuns {
+    /// Rates of the runs that are like `kind`.
+    fn rates(&self, registry: &Registry, kind: &Workload) -> Result<Vec<Rate>, RegistryError> {
+        if self.0.get().is_none() {
+            let _ = self.0.set(past_runs(registry)?);
+        }
+        let mut rates = Vec::new();
+        for past in self.0.get().into_iter().flatten().filter(|past| past.workload.is_like(kind)) {
+            if past.cost.get().is_none() {
+                let _ = past.cost.set(past.rate(registry)?);
+            }
+            rates.extend(past.cost.get().copied().flatten());
+        }
+        Ok(rates)
+    }
+}
+
+impl PastRun {
+    fn rate(&self, registry: &Registry) -> Result<Option<Rate>, RegistryError> {
+        let cost = registry.events(self.run)?.into_iter().find_map(|event| match event {
+            RunEvent::Cost { cost } => Some(cost),
+            _ => None,
+        });
+        let (width_px, height_px, _) = self.input;
+        Ok(cost.map(|cost| {
+            let pixels = cost.training_images as f64 * f64::from(width_px) * f64::from(height_px);
+            Rate { input: self.input, secs: cost.total_secs(), pixels }
+        }))
+    }
+}
+
+fn past_runs(registry: &Registry) -> Result<Vec<PastRun>, RegistryError> {
     let finished = Filter { status: Some(StatusKind::Finished), limit: Some(RUNS_LOOKED_AT), ..Filter::default() };
-    let mut plans = BTreeMap::new();
-    let mut rates = Vec::new();
+    let (mut plans, mut past, host) = (BTreeMap::new(), Vec::new(), this_host());
     for run in registry.list(&finished)?.iter().filter(|run| run.host == host) {
         let plan = match plans.entry(run.plan) {
             Entry::Occupied(known) => known.into_mut(),
@@ -158,20 +201,12 @@ fn past_rates(registry: &Registry, host: &str, kind: &Workload) -> Result<Vec<Ra
             }
         };
         let Some(plan) = plan else { continue };
-        let kind_of_run = Workload::of(plan, registry.provenance(run.run)?.threads);
-        if !kind_of_run.is_like(kind) {
-            continue; // before its events are read
-        }
-        let cost = registry.events(run.run)?.into_iter().find_map(|event| match event {
-            RunEvent::Cost { cost } => Some(cost),
-            _ => None,
-        });
-        let Some(cost) = cost else { continue };
+        let workload = Workload::of(plan, registry.provenance(run.run)?.threads);
         let (width_px, height_px) = plan.input_px();
-        let pixels = cost.training_images as f64 * f64::from(width_px) * f64::from(height_px);
-        rates.push(Rate { input: (width_px, height_px, kind_of_run.batch_size), secs: cost.total_secs(), pixels });
+        let input = (width_px, height_px, workload.batch_size);
+        past.push(PastRun { run: run.run, workload, input, cost: OnceCell::new() });
     }
-    Ok(rates)
+    Ok(past)
 }
 
 /// Bytes of the decoded pixels of `kept` images, and of the PNG files of `derived` ones.

@@ -49,9 +49,14 @@ impl Foreseen {
 /// What can be seen of a plan and this machine without reading the data.
 #[must_use]
 pub fn foresee(plan: &Plan, worker: Option<&WorkerProgram>) -> Vec<Foreseen> {
-    let mut found = Vec::new();
-    found.extend(data(plan));
-    found.extend(weights(plan, worker));
+    let mut found = data(plan);
+    found.extend(foresee_beside_data(plan, worker));
+    found
+}
+
+/// The same of all but the data.
+pub(super) fn foresee_beside_data(plan: &Plan, worker: Option<&WorkerProgram>) -> Vec<Foreseen> {
+    let mut found = weights(plan, worker);
     found.extend(device(plan, worker));
     found.extend(plan.doubts().into_iter().map(|doubt| Foreseen::warning(doubt, "docs/reference.md, Transforms")));
     for arm in &plan.arms {

@@ -21,6 +21,7 @@ use augtrial_augment::edit::OpenEditor;
 use augtrial_base::digest::Digest;
 use augtrial_data::manifest::Manifest;
 use augtrial_data::samples::FurtherSet;
+use augtrial_data::source::Source;
 use augtrial_plan::arm::Arm;
 use augtrial_plan::{Draw, Plan};
 
@@ -52,6 +53,15 @@ impl<'a> Draws<'a> {
     /// Reads the data of a plan.
     pub(super) fn read(plan: &'a Plan, context: &'a Context<'a>) -> Result<Self, StudyError> {
         Self::with(plan, StudyData::read(plan, context)?, context)
+    }
+
+    /// The data of a plan whose images were read already.
+    pub(super) fn of_images(
+        plan: &'a Plan,
+        images: (Source, Manifest),
+        context: &'a Context<'a>,
+    ) -> Result<Self, StudyError> {
+        Self::with(plan, StudyData::of_images(plan, images, context)?, context)
     }
 
     /// The data of a plan as another process has read it.

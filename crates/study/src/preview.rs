@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::data::Division;
 use super::estimate::{self, Basis};
 use super::extra;
-use super::foresee::{Foreseen, foresee, foresee_with};
+use super::foresee::{Foreseen, foresee_beside_data, foresee_with};
 use super::jobs::{self, Choice, Crew, Left};
 use super::prepared::{Draws, Prepared};
 use super::room::Room;
@@ -18,8 +18,9 @@ use augtrial_base::words::chain;
 use augtrial_data::stat::ClassTable;
 use augtrial_plan::Plan;
 use augtrial_plan::arm::{Arm, Edit, Role};
-use augtrial_registry::{Registry, Standing};
+use augtrial_registry::Standing;
 use augtrial_trial::kernels;
+pub(super) use shared::Shared;
 
 /// A study before it is run.
 #[derive(Clone, Debug)]
@@ -79,9 +80,9 @@ pub struct SearchPreview {
 }
 
 impl SearchPreview {
-    fn of(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Option<Self>, StudyError> {
+    fn of(plan: &Plan, options: &Options, context: &Context<'_>, shared: &Shared) -> Result<Option<Self>, StudyError> {
         let Some(search) = plan.tries_plan()? else { return Ok(None) };
-        let shown = preview(&search, &Options { arms: Vec::new(), ..options.clone() }, context)?;
+        let shown = preview_of(&search, &Options { arms: Vec::new(), ..options.clone() }, context, shared)?;
         let (trials, left) = distinct(&shown.trials);
         let all_left = shown.trials.iter().filter(|trial| trial.standing.is_left()).count().max(1);
         Ok(Some(Self {
@@ -174,12 +175,23 @@ pub(super) fn distinct<'t>(trials: impl IntoIterator<Item = &'t TrialPreview>) -
 /// Whatever reading the data or the registry gives.
 pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<Preview, StudyError> {
     options.check(plan)?;
-    let registry = Registry::open(&context.workspace.runs, context.clock)?;
-    let tuned = as_tuned(plan, &registry)?;
+    preview_of(plan, options, context, &Shared::open(context)?)
+}
+
+/// The same of one of several plans that are looked at together.
+pub(super) fn preview_of(
+    plan: &Plan,
+    options: &Options,
+    context: &Context<'_>,
+    shared: &Shared,
+) -> Result<Preview, StudyError> {
+    options.check(plan)?;
+    let registry = &shared.registry;
+    let tuned = as_tuned(plan, registry)?;
     let plan = &*tuned;
-    let search = SearchPreview::of(plan, options, context)?;
+    let search = SearchPreview::of(plan, options, context, shared)?;
     let cross_fit = CrossFitPreview::of(plan, options, context)?;
-    let draws = Draws::read(plan, context)?;
+    let draws = Draws::of_images(plan, shared.images(plan, context)?, context)?;
     let data = &draws.first().data;
     let mut arms: Vec<ArmPreview> = Vec::new();
     let mut trials = Vec::new();
@@ -221,9 +233,11 @@ pub fn preview(plan: &Plan, options: &Options, context: &Context<'_>) -> Result<
     let unusable = kernels::check_processor(plan.classifier.kernels).err().map(|error| error.to_string());
     let warnings = unusable.into_iter().chain(jobs::slow_here(plan, machine)).collect();
     let Crew { jobs, threads } = choice.crew;
-    let (one_process, time_basis) = estimate::training_time(plan, &registry, samples_left, threads, emulated)?;
+    let (one_process, time_basis) =
+        estimate::training_time(plan, registry, &shared.past, (samples_left, threads), emulated)?;
     let time = one_process / jobs;
-    let mut foreseen = foresee(plan, context.worker);
+    // That the data are there and can be read is known by now.
+    let mut foreseen = foresee_beside_data(plan, context.worker);
     foreseen.extend(foresee_with(plan, data, &arms));
     let derived = arms.iter().flat_map(|arm| &arm.sets).fold(0_u64, |sum, set| sum.saturating_add(set.images));
     let decoded = DecodedPreview::of(plan, data, derived);
@@ -328,5 +342,6 @@ fn arm_preview(prepared: &Prepared<'_>, arm: &Arm) -> ArmPreview {
     }
 }
 
+mod shared;
 #[cfg(test)]
 mod tests;
