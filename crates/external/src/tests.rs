@@ -100,6 +100,7 @@ impl Case {
             further: &[],
             transforms: &Pipeline::new(&self.online),
             mix: None,
+            features: None,
             outside: Outside {
                 base: Path::new(""),
                 originals: Path::new("/data"),

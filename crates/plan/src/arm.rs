@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::balance::Balance;
 use super::copies::Copies;
 pub use super::editors::{
     Edit, EditChecks, EditorPrecision, FeatureReuse, Fit, FolderEdits, Ip2p, NoiseRng, NullEditor, OnMissing,
@@ -12,7 +13,7 @@ pub use super::editors::{
 use super::extra::Extra;
 use super::replace::Replace;
 pub use super::scheduler::Scheduler;
-use super::transform::{Mix, Transform};
+use super::transform::{Features, Mix, Transform};
 use super::tune::Training;
 use augtrial_base::digest::Digest;
 
@@ -55,6 +56,12 @@ pub struct Arm {
     /// Mixing of whole batches, after the online transforms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mix: Option<Mix>,
+    /// Samples made of features, where the head alone is trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    /// What is done about classes of different sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
     /// How this arm is trained where it is not as `[classifier]` says: what was found for it. `[tune]` writes it.
     #[serde(default, skip_serializing_if = "Training::is_none")]
     pub training: Training,
@@ -100,17 +107,45 @@ impl Arm {
         self.repeat + copies + self.edit.as_ref().map_or(0, Edit::copies)
     }
 
+    /// Training images of each class, without extra images, where it has so many originals of each.
+    #[must_use]
+    pub fn counts(&self, originals: &[u64]) -> Vec<u64> {
+        let times = |count: &u64, factor: u32| count.saturating_mul(factor.into());
+        match self.balance {
+            None => originals.iter().map(|count| times(count, self.growth())).collect(),
+            Some(balance) => {
+                let repeated: Vec<u64> = originals.iter().map(|count| times(count, self.repeat)).collect();
+                let made: Vec<u64> = originals.iter().map(|count| times(count, self.growth() - self.repeat)).collect();
+                balance.counts(&repeated, &made)
+            }
+        }
+    }
+
     /// Digest of everything that decides what this arm trains on, given the data and the seeds. Neither the name nor the
     /// role counts, nor how it is trained, nor what somebody declared.
     #[must_use]
     pub fn recipe_digest(&self) -> Digest {
-        let Self { name: _, role: _, declared: _, training: _, repeat, offline, edit, extra, replace, online, mix } =
-            self;
+        let Self {
+            name: _,
+            role: _,
+            declared: _,
+            training: _,
+            repeat,
+            offline,
+            edit,
+            extra,
+            replace,
+            online,
+            mix,
+            features,
+            balance,
+        } = self;
         let recipe = (repeat, offline, edit, online, mix);
-        match (replace, extra) {
-            // As it was before there were rules and extra images.
-            (None, None) => Digest::of_value("recipe-v1", &recipe),
-            further => Digest::of_value("recipe-v2", &(recipe, further)),
+        match ((replace, extra), (features, balance)) {
+            // As it was before there were rules, extra images, features and balance.
+            ((None, None), (None, None)) => Digest::of_value("recipe-v1", &recipe),
+            (further, (None, None)) => Digest::of_value("recipe-v2", &(recipe, further)),
+            further => Digest::of_value("recipe-v3", &(recipe, further)),
         }
     }
 }

@@ -235,8 +235,8 @@ fn arm_preview(prepared: &Prepared<'_>, arm: &Arm) -> ArmPreview {
         Division::AsPublished(_, shares) => shares.part(Split::Train),
     };
     let sources = data.class_counts(data.augmentable().iter());
-    let grown = |count: &u64| (*count as f64 * f64::from(arm.growth()) * share).round() as u64;
-    let mut counts: Vec<u64> = sources.iter().map(grown).collect();
+    let in_part = |count: u64| (count as f64 * share).round() as u64;
+    let mut counts: Vec<u64> = arm.counts(&sources).into_iter().map(in_part).collect();
     let extra = extra::sorted(data, arm).map(|sorted| sorted.kept).unwrap_or_default();
     for image in extra {
         counts[image.class as usize] += 1;

@@ -31,7 +31,11 @@ impl<'a> Tally<'a> {
     pub fn new(prepared: &Prepared<'a>, agenda: &Agenda<'a>) -> Self {
         let originals = prepared.data.expected_originals() as u64;
         let updates = |arm: usize| {
-            let images = originals * u64::from(agenda.arms[arm].arm.growth());
+            let arm = agenda.arms[arm].arm;
+            let images = match arm.balance {
+                None => originals * u64::from(arm.growth()),
+                Some(_) => arm.counts(&prepared.data.class_counts(prepared.data.augmentable().iter())).iter().sum(),
+            };
             estimate::work(prepared.plan, images, originals).updates
         };
         let of = |trial: &TrialItem| {

@@ -18,6 +18,7 @@ use augtrial_base::seed::StudySeed;
 use augtrial_data::samples::{EvaluationSet, TrainingSet};
 use augtrial_plan::classifier::{Budget, Classifier, EpochRule, Freeze, Kernels, Optimizer, Precision, Schedule, Sgd};
 use augtrial_plan::networks::NetworkFile;
+use augtrial_plan::transform::Features;
 use augtrial_trial::CheckpointRule;
 use augtrial_trial::TrainError;
 use augtrial_trial::preprocess::InputSize;
@@ -44,6 +45,7 @@ pub struct Case {
     pub network: Option<NetworkFile>,
     pub transforms: Pipeline,
     pub mix: Option<Mixer>,
+    pub features: Option<Features>,
     pub recipe: Digest,
     pub key: Digest,
     pub clock: Clock,
@@ -92,6 +94,7 @@ impl Case {
             network: None,
             transforms: jitter(),
             mix: None,
+            features: None,
             recipe: Digest::of_bytes(b"recipe"),
             key: Digest::of_bytes(b"key"),
             clock: Clock::Fixed(chrono::DateTime::UNIX_EPOCH),
@@ -107,7 +110,14 @@ impl Case {
         observer: &mut dyn Observer,
     ) -> Result<TrialOutcome, TrainError> {
         set_threads(1); // of small networks, more threads only wait for one another
-        let spec = TrialSpec {
+        self.with_spec(folder, stop, |spec| match self.network {
+            None => run_with(spec, |classes, device| Ok(BUILD(classes, device)), observer),
+            Some(_) => run_trial(spec, observer),
+        })
+    }
+
+    pub fn with_spec<T>(&self, folder: &Path, stop: &AtomicBool, work: impl FnOnce(&TrialSpec<'_>) -> T) -> T {
+        work(&TrialSpec {
             study_seed: StudySeed(self.study_seed),
             seed: self.seed,
             classifier: &self.classifier,
@@ -121,6 +131,7 @@ impl Case {
             further: &[],
             transforms: &self.transforms,
             mix: self.mix.as_ref(),
+            features: self.features.as_ref(),
             outside: Outside { base: folder, originals: folder, sets: folder, online: &[], mix: None },
             recipe: self.recipe,
             trial_key: self.key,
@@ -130,11 +141,7 @@ impl Case {
             checkpoints: self.checkpoints,
             stop,
             save: self.save,
-        };
-        match self.network {
-            None => run_with(&spec, |classes, device| Ok(BUILD(classes, device)), observer),
-            Some(_) => run_trial(&spec, observer),
-        }
+        })
     }
 
     pub fn run(&self) -> (Result<TrialOutcome, TrainError>, Vec<RunEvent>) {
