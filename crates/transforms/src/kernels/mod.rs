@@ -3,6 +3,7 @@
 mod blocks;
 mod erase;
 mod hsv;
+mod lab8;
 mod linspace;
 mod reduction;
 mod resize;
@@ -13,6 +14,7 @@ mod window;
 pub(crate) use blocks::map_pixels;
 pub use erase::{erase, erase_with};
 pub(crate) use hsv::{WHITE, hsv_to_rgb, rgb_to_hsv, turned, unit_to_byte};
+pub(crate) use lab8::{from_lab, to_lab};
 pub(crate) use linspace::linspace;
 pub(crate) use reduction::Reduction;
 pub use resize::resize;
