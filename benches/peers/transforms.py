@@ -80,6 +80,10 @@ def cases(width, height):
     yield "random_erasing", v2.RandomErasing(1), A.Erasing(p=1), one("random_erasing", p=1.0, value={"constant": [0, 0, 0]})
     yield "gaussian_noise", None, A.GaussNoise((0.1, 0.1), p=1), one("gaussian_noise", sigma=[0.1, 0.1])
     yield "jpeg", v2.JPEG((50, 100)), A.ImageCompression(quality_range=(50, 100), p=1), one("jpeg")
+    yield "rgb_shift", None, A.RGBShift(p=1), one("rgb_shift", p=1.0)
+    yield "downscale", None, A.Downscale(p=1), one("downscale", scale=[0.25, 0.25], p=1.0)
+    yield "clahe", None, A.CLAHE((1, 4), p=1), one("clahe", p=1.0)
+    yield "d4", None, A.D4(p=1), one("d4")
     a_flip = A.HorizontalFlip(p=0.5)
     yield "crop, flip", v2.Compose([v2.RandomCrop(size, padding=4), v2.RandomHorizontalFlip()]), None, [{"random_crop": {}}, flip]
     common = [v2.RandomResizedCrop(size, **crop), v2.RandomHorizontalFlip()]

@@ -8,7 +8,7 @@ use augtrial_base::catalog::{Parameter, Row};
 use augtrial_plan::dataset::Dataset;
 use augtrial_plan::editors::Edit;
 use augtrial_plan::scheduler::Scheduler;
-use augtrial_plan::transform::{Mix, Transform};
+use augtrial_plan::transform::{Features, Mix, Transform};
 
 /// One table.
 pub(super) struct Section {
@@ -18,8 +18,8 @@ pub(super) struct Section {
     pub(super) rows: &'static [Row],
 }
 
-/// Transforms of one image, and mixing of batches.
-pub(super) const RECIPES: [Section; 2] = [
+/// Transforms of one image, mixing of batches, and samples made of features.
+pub(super) const RECIPES: [Section; 3] = [
     Section {
         title: "Transforms",
         place: "In `apply` of `[[arm.offline]]` (made once and kept), in `online` of an arm or in `classifier.transforms` (drawn \
@@ -30,6 +30,12 @@ pub(super) const RECIPES: [Section; 2] = [
         title: "Mixing",
         place: "In `mix` of an arm, as `mix = { NAME = { PARAMETER = VALUE } }`: whole batches, after the online transforms.",
         rows: Mix::ROWS,
+    },
+    Section {
+        title: "Features",
+        place: "In `features` of an arm, as `features = { NAME = { PARAMETER = VALUE } }`, where the head alone is trained \
+                (`freeze = \"all-but-head\"`): samples made of the features of the training part.",
+        rows: Features::ROWS,
     },
 ];
 

@@ -44,6 +44,10 @@ pub enum Purpose<'a> {
     Replace { rule: Digest, seed: u64, pass: u64 },
     /// Mixing of whole batches (`MixUp`, `CutMix`); the index is the batch's number in the pass.
     Mix { recipe: Digest, seed: u64, pass: u64 },
+    /// Samples that are made of features and added once; the index is the sample's number among them.
+    Features { recipe: Digest, seed: u64 },
+    /// Which images of the smaller classes are repeated once more; the index is the class.
+    Balance,
     /// Choosing the instruction of one edit; the index is the copy.
     Instruction { recipe: Digest, image: Digest },
     /// Diffusion latents of one edit; the index is the copy.
@@ -146,6 +150,8 @@ impl StudySeed {
             Purpose::Mix { recipe, seed, pass } => {
                 named("mix", &[recipe.as_bytes(), &seed.to_le_bytes(), &pass.to_le_bytes()]);
             }
+            Purpose::Features { recipe, seed } => named("features", &[recipe.as_bytes(), &seed.to_le_bytes()]),
+            Purpose::Balance => named("balance", &[]),
             Purpose::Instruction { recipe, image } => {
                 named("instruction", &[recipe.as_bytes(), image.as_bytes()]);
             }
@@ -217,6 +223,9 @@ mod tests {
             first(1, Purpose::Online { recipe: a, seed: 1, pass: 2 }, 0),
             first(1, Purpose::Mix { recipe: a, seed: 1, pass: 2 }, 0),
             first(1, Purpose::Latent { recipe: a, image: b }, 0),
+            first(1, Purpose::Features { recipe: a, seed: 1 }, 0),
+            first(1, Purpose::Features { recipe: a, seed: 2 }, 0),
+            first(1, Purpose::Balance, 0),
             first(1, Purpose::Bootstrap { contrast: "a-b" }, 0),
             first(1, Purpose::SignFlip { contrast: "a-b" }, 0),
             first(1, Purpose::Gallery, 0),

@@ -5,6 +5,7 @@ mod mapped;
 mod sums;
 
 pub mod audit;
+pub mod balance;
 pub mod bonds;
 pub mod cache;
 pub mod extract;

@@ -35,17 +35,24 @@ pub struct TrainingSet {
     originals: usize,
     /// Absent where derived images are samples.
     stand_ins: Option<StandIns>,
+    drawn_by_class: bool,
 }
 
 impl TrainingSet {
     /// Only `data::split` and its tests can vouch for the samples' part.
     pub(super) fn from_parts(samples: Vec<Sample>, pixels: PixelStore, originals: usize) -> Self {
-        Self { samples, pixels, originals, stand_ins: None }
+        Self { samples, pixels, originals, stand_ins: None, drawn_by_class: false }
     }
 
     /// The same with images that stand in for its samples; only `data::sets` can vouch for their part.
     pub(super) fn with_stand_ins(self, stand_ins: StandIns) -> Self {
         Self { stand_ins: Some(stand_ins), ..self }
+    }
+
+    /// The same, of which every pass draws as many samples, each class equally often, with replacement.
+    #[must_use]
+    pub fn drawn_by_class(self) -> Self {
+        Self { drawn_by_class: true, ..self }
     }
 
     /// The same with further samples behind it; only `data::sets` can vouch for them.
@@ -66,6 +73,22 @@ impl TrainingSet {
         self.stand_ins.as_ref()
     }
 
+    /// Whether a pass draws samples by their classes, instead of showing each once.
+    #[must_use]
+    pub fn is_drawn_by_class(&self) -> bool {
+        self.drawn_by_class
+    }
+
+    /// Samples of each class of `classes`.
+    #[must_use]
+    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for sample in &self.samples {
+            counts[sample.label as usize] += 1;
+        }
+        counts
+    }
+
     /// The pixels behind the samples.
     #[must_use]
     pub fn pixels(&self) -> &PixelStore {
@@ -82,13 +105,14 @@ impl TrainingSet {
     #[must_use]
     pub fn digest(&self) -> Digest {
         let samples = content_digest("training-set-v1", &self.samples);
-        match &self.stand_ins {
+        let set = match &self.stand_ins {
             None => samples,
             Some(of) => {
                 let images = content_digest("stand-ins-v1", of.images());
                 Digest::of_value("training-set-replacing-v1", &(samples, images, of.rule()))
             }
-        }
+        };
+        if self.drawn_by_class { Digest::of_value("training-set-by-class-v1", &set) } else { set }
     }
 
     /// A set for tests of the trainer.

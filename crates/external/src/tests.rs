@@ -101,6 +101,7 @@ impl Case {
             watched: None,
             transforms: &Pipeline::new(&self.online),
             mix: None,
+            features: None,
             outside: Outside {
                 base: Path::new(""),
                 originals: Path::new("/data"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::balance::Balance;
 use super::copies::Copies;
 pub use super::editors::{
     Edit, EditChecks, EditorPrecision, FeatureReuse, Fit, FolderEdits, Ip2p, NoiseRng, NullEditor, OnMissing,
@@ -14,7 +15,7 @@ use super::gate::Gate;
 use super::replace::Replace;
 pub use super::scheduler::Scheduler;
 use super::select::Select;
-use super::transform::{Mix, Transform};
+use super::transform::{Features, Mix, Transform};
 use super::tune::Training;
 use augtrial_base::digest::Digest;
 
@@ -66,6 +67,12 @@ pub struct Arm {
     /// Mixing of whole batches, after the online transforms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mix: Option<Mix>,
+    /// Samples made of features, where the head alone is trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    /// What is done about classes of different sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
     /// How this arm is trained where it is not as `[classifier]` says: what was found for it. `[tune]` writes it.
     #[serde(default, skip_serializing_if = "Training::is_none")]
     pub training: Training,
@@ -111,6 +118,20 @@ impl Arm {
         self.repeat + copies + self.edit.as_ref().map_or(0, Edit::copies)
     }
 
+    /// Training images of each class, without extra images, where it has so many originals of each, and makes copies of the `chosen`
+    /// ones among them.
+    #[must_use]
+    pub fn counts(&self, originals: &[u64], chosen: &[u64]) -> Vec<u64> {
+        let times = |counts: &[u64], factor: u32| -> Vec<u64> {
+            counts.iter().map(|count| count.saturating_mul(factor.into())).collect()
+        };
+        let (repeated, made) = (times(originals, self.repeat), times(chosen, self.growth() - self.repeat));
+        match self.balance {
+            None => repeated.iter().zip(&made).map(|(repeated, made)| repeated.saturating_add(*made)).collect(),
+            Some(balance) => balance.counts(&repeated, &made),
+        }
+    }
+
     /// Digest of everything that decides what this arm trains on, given the data and the seeds. Neither the name nor the
     /// role counts, nor how it is trained, nor what somebody declared.
     #[must_use]
@@ -130,12 +151,14 @@ impl Arm {
             replace,
             online,
             mix,
+            features,
+            balance,
         } = self;
         let recipe = (repeat, offline, edit, online, mix);
-        match ((replace, extra), (select, fraction, gate)) {
-            // As it was before there were rules and extra images.
-            ((None, None), (None, None, None)) => Digest::of_value("recipe-v1", &recipe),
-            (further, (None, None, None)) => Digest::of_value("recipe-v2", &(recipe, further)),
+        match ((replace, extra), ((select, fraction, gate), (features, balance))) {
+            // As it was before there were rules, extra images, selections, gates, features and balance.
+            ((None, None), ((None, None, None), (None, None))) => Digest::of_value("recipe-v1", &recipe),
+            (further, ((None, None, None), (None, None))) => Digest::of_value("recipe-v2", &(recipe, further)),
             (further, chosen) => Digest::of_value("recipe-v3", &(recipe, further, chosen)),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 
 use super::Role;
 use super::arm::Arm;
+use super::balance;
 use super::classifier::{Budget, Classifier, Optimizer, Schedule};
 use super::command;
 use super::copies;
@@ -14,6 +15,7 @@ use super::declared::{Division, class_name_problem};
 use super::design::{self, Mistake};
 use super::evaluation::EvaluationSource;
 use super::extra;
+use super::features;
 use super::file::{ExperimentFile, Redraw};
 use super::gate;
 use super::overrides::MOST_SEEDS;
@@ -67,6 +69,8 @@ pub(super) fn check(file: &ExperimentFile, root: &Node, division: Division) -> V
     checker.arms(&file.arms);
     checker.mistakes(copies::mistakes(&file.arms));
     checker.mistakes(replace::mistakes(file));
+    checker.mistakes(balance::mistakes(file));
+    checker.mistakes(features::mistakes(file));
     checker.mistakes(extra::mistakes(file));
     checker.mistakes(select::mistakes(file));
     checker.mistakes(gate::mistakes(file));
@@ -458,6 +462,9 @@ impl Checker<'_> {
             self.training(&arm.training, &at("training"));
             if let Some(mix) = &arm.mix {
                 self.limits(mix.limits(), &at(&format!("mix.{}", mix.name())));
+            }
+            if let Some(features) = &arm.features {
+                self.limits(features.limits(), &at(&format!("features.{}", features.name())));
             }
             if let Some(edit) = &arm.edit {
                 self.limits(edit.limits(), &at(&format!("edit.{}", edit.name())));

@@ -1,6 +1,7 @@
 //! From a TOML file to a valid [`Plan`]: what the user typed, checked and completed.
 
 pub mod arm;
+pub mod balance;
 mod check;
 pub mod classifier;
 pub mod command;
@@ -16,6 +17,7 @@ mod draw;
 pub mod editors;
 pub mod evaluation;
 pub mod extra;
+mod features;
 pub mod file;
 pub mod gate;
 pub mod networks;

@@ -164,7 +164,7 @@ mod tests {
     use crate::dataset::Dataset;
     use crate::editors::Edit;
     use crate::scheduler::Scheduler;
-    use crate::transform::{Mix, Transform};
+    use crate::transform::{Features, Mix, Transform};
 
     const MINIMAL: &str = r#"
 [study]
@@ -414,6 +414,7 @@ online = [{ horizontal_flip = {} }]
         for (table, rows) in [
             ("Transform", Transform::ROWS),
             ("Mix", Mix::ROWS),
+            ("Features", Features::ROWS),
             ("Edit", Edit::ROWS),
             ("Scheduler", Scheduler::ROWS),
             ("Dataset", Dataset::ROWS),

@@ -121,11 +121,12 @@ impl<'a> ShapeChecker<'a> {
         }
     }
 
-    /// A name that no variant has. For transforms and mixes, help says where they are described.
+    /// A name that no variant has. For transforms, mixes and features, help says where they are described.
     fn unknown_name(&mut self, entry: &Entry, known: &[&str], place: &str, alternatives: &[Schema]) {
         self.unknown_key(entry, known, place);
         let variants = |table: &str| self.definitions[table]["oneOf"].as_array();
-        let described = ["Transform", "Mix"].iter().filter_map(|table| variants(table)).any(|own| own == alternatives);
+        let described =
+            ["Transform", "Mix", "Features"].iter().filter_map(|table| variants(table)).any(|own| own == alternatives);
         if let Some(help) = self.found.last_mut().and_then(|item| item.help.as_mut())
             && described
         {

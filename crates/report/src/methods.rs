@@ -12,10 +12,11 @@ use augtrial_base::words::plural;
 use augtrial_compare::{Comparison, Outcome, Refusal, STATISTICS, Tuning};
 use augtrial_plan::Plan;
 use augtrial_plan::arm::{Arm, Edit};
+use augtrial_plan::balance::Balance;
 use augtrial_plan::classifier::{Budget, EpochRule, Freeze, Optimizer, Schedule};
 use augtrial_plan::dataset::Protocol;
 use augtrial_plan::networks::Manifest;
-use augtrial_plan::transform::{Mix, Transform};
+use augtrial_plan::transform::{Features, Mix, Transform};
 
 /// The methods, one paragraph each.
 pub(super) fn methods(
@@ -31,6 +32,7 @@ pub(super) fn methods(
     paragraphs.extend(dose(plan));
     paragraphs.extend(replacing(plan));
     paragraphs.extend(extra(plan));
+    paragraphs.extend(balance(plan));
     paragraphs.extend(augmentation(plan, cited));
     paragraphs.extend(testing(comparison, metric, "declared before the run", cited));
     paragraphs
@@ -47,6 +49,25 @@ fn augmentation(plan: &Plan, cited: &Citations) -> Option<String> {
     (!sources.is_empty()).then(|| format!("Images were changed by {}.", sources.join(", ")))
 }
 
+/// What is done about classes of different sizes.
+fn balance(plan: &Plan) -> Option<String> {
+    let of = |balance: Balance, does: &str| {
+        let arms: Vec<&str> =
+            plan.arms.iter().filter(|arm| arm.balance == Some(balance)).map(|arm| arm.name.as_str()).collect();
+        (!arms.is_empty()).then(|| format!("In {}, {does}.", arms.join(", ")))
+    };
+    let sentences = [
+        of(Balance::Sampler, "every pass drew its images by class, each class equally often, with replacement"),
+        of(
+            Balance::Oversample,
+            "images of smaller classes were repeated until every class had the size of the largest",
+        ),
+        of(Balance::Copies, "derived images were added only where a class was smaller than the largest"),
+    ];
+    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
 /// The rows of the tables that the plan names: transforms, mixing, editors and their sampling methods.
 fn rows(plan: &Plan) -> impl Iterator<Item = &'static Row> {
     let of_arm = |arm: &Arm| {
@@ -56,8 +77,9 @@ fn rows(plan: &Plan) -> impl Iterator<Item = &'static Row> {
             Some(Edit::Ip2p(ip2p)) => Some(ip2p.scheduler.row()),
             Some(Edit::Folder(_)) | None => None,
         };
-        let others = [arm.mix.as_ref().map(Mix::row), arm.edit.as_ref().map(Edit::row), scheduler];
-        transforms.chain(others.into_iter().flatten()).collect::<Vec<_>>()
+        let mixes = arm.mix.iter().flat_map(Mix::with_ways).map(Mix::row);
+        let others = [arm.features.as_ref().map(Features::row), arm.edit.as_ref().map(Edit::row), scheduler];
+        transforms.chain(mixes).chain(others.into_iter().flatten()).collect::<Vec<_>>()
     };
     let of_classifier = plan.classifier.transforms.iter().flat_map(Transform::with_branches).map(Transform::row);
     plan.arms.iter().flat_map(of_arm).chain(of_classifier)
@@ -348,9 +370,11 @@ mod tests {
         }
         let nested = "online = [{ one_of = { of = [{ apply = { of = [{ cutout = {} }] } }, { rand_augment = {} }] } }]";
         assert_eq!(works_of(nested), ["cubuk2020", "devries2017"]);
-        for row in Mix::ROWS {
+        for row in Mix::ROWS.iter().filter(|row| row.name != "any_of") {
             assert_eq!(works_of(&format!("mix = {{ {} = {{}} }}", row.name)), keys(row), "{}", row.name);
         }
+        let several = "mix = { any_of = { of = [{ mixup = {} }, { cutmix = {} }] } }";
+        assert_eq!(works_of(several), ["yun2019", "zhang2018"]);
         let edit = "[arm.edit.ip2p]\nbundle = \"b\"\ninstructions = { \"*\" = [\"x\"] }\nscheduler = \"lcm\"";
         assert_eq!(works_of(edit), ["brooks2023", "luo2023"]);
     }

@@ -11,6 +11,7 @@ use super::{StudyData, StudyError};
 use augtrial_base::digest::Digest;
 use augtrial_base::events::Split;
 use augtrial_data::audit::LeakAudit;
+use augtrial_data::balance::topping_up;
 use augtrial_data::manifest::LeftOut;
 use augtrial_data::pixels::PixelStore;
 use augtrial_data::published::{Mixture, split_mixed};
@@ -18,6 +19,7 @@ use augtrial_data::samples::{EvaluationSet, FurtherSet, Sample, TrainingSet};
 use augtrial_data::sets::{Derived, PixelIndex};
 use augtrial_plan::Plan;
 use augtrial_plan::arm::Arm;
+use augtrial_plan::balance::Balance;
 
 /// One arm, ready for its trials.
 pub(super) struct ReadyArm<'a> {
@@ -63,13 +65,22 @@ fn ready<'a>(
             let failed = |source| StudyError::Set { arm: arm.name.clone(), source };
             let part = |part| EvaluationSet::of_originals(part, pixels.clone(), &index).map_err(failed);
             let (train, all) = (&partition.train, pixels.clone());
+            let derived = match arm.balance {
+                Some(Balance::Copies) => topping_up(train, arm.repeat, derived),
+                _ => derived,
+            };
             let training = match arm.replace {
                 None => TrainingSet::leak_free(train, all, &index, arm.repeat, derived),
                 Some(rule) => TrainingSet::replacing(train, all, &index, arm.repeat, derived, rule),
             };
             let judged = [&partition.validation, &partition.test];
-            let training = training.and_then(|training| training.with_extra(extra, judged));
-            (training.map_err(failed)?, part(&partition.validation)?, part(&partition.test)?)
+            let training = training.and_then(|training| training.with_extra(extra, judged)).map_err(failed)?;
+            let training = match arm.balance {
+                Some(Balance::Sampler) => training.drawn_by_class(),
+                Some(Balance::Oversample) => training.oversampled(data.draw.sets),
+                Some(Balance::Copies) | None => training,
+            };
+            (training, part(&partition.validation)?, part(&partition.test)?)
         }
         Division::AsPublished(consent, shares) => {
             let manifest = &data.manifest;
@@ -81,12 +92,18 @@ fn ready<'a>(
     };
     let audits = vec![LeakAudit::of(&training, &validation), LeakAudit::of(&training, &test)];
     let derived_planned: u64 = made.sets.iter().map(|made| made.planned).sum();
+    let missing: Vec<LeftOut> = made.sets.iter().flat_map(missing).chain(withheld).collect();
+    let planned = match arm.balance {
+        None => planned(data, arm, derived_planned).saturating_add(further),
+        // Which images are repeated or needed follows from what could be made.
+        Some(_) => (training.samples().len() + missing.len()) as u64,
+    };
     let set_digests: Vec<Digest> = made.sets.iter().map(|made| made.set.digest).collect();
     Ok(ReadyArm {
         arm,
         key: prepared.key(arm, set_digests.clone()),
-        planned: planned(data, arm, derived_planned).saturating_add(further),
-        missing: made.sets.iter().flat_map(missing).chain(withheld).collect(),
+        planned,
+        missing,
         sets: set_digests,
         gated_from: made.sets.iter().filter_map(|made| made.base).collect(),
         generation_secs: made.sets.iter().filter_map(|made| made.generation_secs).reduce(|a, b| a + b),

@@ -13,6 +13,7 @@ use augtrial_base::seed::StudySeed;
 use augtrial_external::{FileDigest, PROTOCOL_VERSION, files_of};
 use augtrial_plan::Plan;
 use augtrial_plan::arm::Arm;
+use augtrial_plan::balance::Balance;
 use augtrial_plan::classifier::{
     Architecture, Budget, Classifier, EpochRule, Freeze, Kernels, Optimizer, Precision, Schedule,
 };
@@ -20,7 +21,7 @@ use augtrial_plan::command::{Command, OnlineBy};
 use augtrial_plan::dataset::Protocol;
 use augtrial_plan::networks::NetworkFile;
 use augtrial_plan::replace::Replace;
-use augtrial_plan::transform::{Mix, Transform};
+use augtrial_plan::transform::{Features, Mix, Transform};
 
 /// Raised whenever equal plans and seeds train to another result than before.
 pub(super) const TRAINER_VERSION: u32 = 2;
@@ -69,6 +70,10 @@ pub(super) struct ArmKey<'a> {
     replace: Option<Replace>,
     online: &'a [Transform],
     mix: &'a Option<Mix>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    features: Option<&'a Features>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance: Option<Balance>,
     /// Of the extra images that are trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     extra: Option<Digest>,
@@ -149,6 +154,8 @@ impl<'a> ArmKey<'a> {
             replace,
             online,
             mix,
+            features,
+            balance,
         } = arm;
         let own = plan.classifier_of(arm);
         let Classifier {
@@ -185,6 +192,8 @@ impl<'a> ArmKey<'a> {
             replace: *replace,
             online,
             mix,
+            features: features.as_ref(),
+            balance: *balance,
             extra: extra::sorted(data, arm).map(|sorted| sorted.digest()),
             evaluations: further::digests(plan, data),
             learned: plan.records_learning(),

@@ -306,11 +306,8 @@ fn arm_preview(prepared: &Prepared<'_>, arm: &Arm) -> ArmPreview {
     };
     let sources = data.class_counts(data.augmentable().iter());
     let chosen = selection::counts(prepared.plan, &data.manifest.classes, arm, &sources);
-    let derived = f64::from(arm.growth() - arm.repeat);
-    let grown = |(count, chosen): (&u64, &u64)| {
-        ((*count as f64 * f64::from(arm.repeat) + *chosen as f64 * derived) * share).round() as u64
-    };
-    let mut counts: Vec<u64> = sources.iter().zip(&chosen).map(grown).collect();
+    let in_part = |count: u64| (count as f64 * share).round() as u64;
+    let mut counts: Vec<u64> = arm.counts(&sources, &chosen).into_iter().map(in_part).collect();
     let extra = extra::sorted(data, arm).map(|sorted| sorted.kept).unwrap_or_default();
     for image in extra {
         counts[image.class as usize] += 1;

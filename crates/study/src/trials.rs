@@ -272,7 +272,10 @@ fn validation(outcome: &TrialOutcome) -> String {
 /// The online transforms of an arm, those of the classifier first, and the name of their random streams.
 pub(super) fn online(plan: &Plan, arm: &Arm) -> (Vec<Transform>, Digest) {
     let online: Vec<_> = plan.classifier.transforms.iter().chain(&arm.online).cloned().collect();
-    let digest = Digest::of_value("online-v1", &(&online, &arm.mix));
+    let digest = match &arm.features {
+        None => Digest::of_value("online-v1", &(&online, &arm.mix)),
+        Some(features) => Digest::of_value("online-v2", &(&online, &arm.mix, features)),
+    };
     (online, digest)
 }
 
@@ -342,6 +345,7 @@ impl<'a> Recipe<'a> {
             watched: self.watched.as_ref(),
             transforms: &self.transforms,
             mix: self.mix.as_ref(),
+            features: self.ready.arm.features.as_ref(),
             outside: Outside {
                 base: &self.plan.base,
                 originals: &self.originals,

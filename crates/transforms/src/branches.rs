@@ -29,10 +29,15 @@ pub(crate) fn branches<'a>(of: &'a [Transform], weights: &[f64], rng: &mut Strea
     let branch = |(index, transform): (usize, &'a Transform)| {
         let twins = of[..index].iter().filter(|other| other.name() == transform.name()).count();
         let mut stream = fork.stream(transform.name(), twins as u64);
-        let time = -(1.0 - stream.random::<f64>()).ln();
-        Branch { transform, stream, arrival: time / weights.get(index).copied().unwrap_or(1.0) }
+        let arrival = arrival(weights.get(index).copied().unwrap_or(1.0), &mut stream);
+        Branch { transform, stream, arrival }
     };
     of.iter().enumerate().map(branch).collect()
+}
+
+/// When a branch of this weight arrives in a race: an exponential time, divided by the weight.
+pub(crate) fn arrival(weight: f64, stream: &mut Stream) -> f64 {
+    -(1.0 - stream.random::<f64>()).ln() / weight
 }
 
 impl Branch<'_> {
@@ -46,15 +51,35 @@ impl Branch<'_> {
     }
 }
 
-/// The limit of the list itself, and what is wrong in the branches, each with its place below the combinator.
-pub(crate) fn limits(of: &[Transform]) -> Vec<Limit> {
-    let whole = Limit::rule("of", "one at least", !of.is_empty(), || "`of` needs at least one transform".to_owned());
-    let inside = of.iter().enumerate().flat_map(|(index, transform)| {
-        let place = format!("of[{index}].{}", transform.name());
-        let broken = transform.limits().into_iter().filter(|limit| !limit.faults.is_empty());
+/// The limit of the list itself, and what is wrong in the branches, each with its place below the combinator. `of` has their names
+/// and limits; `what` is one of them in words.
+pub(crate) fn limits<'a>(of: impl ExactSizeIterator<Item = (&'a str, Vec<Limit>)>, what: &str) -> Vec<Limit> {
+    let some = of.len() > 0;
+    let whole = Limit::rule("of", "one at least", some, || format!("`of` needs at least one {what}"));
+    let inside = of.enumerate().flat_map(|(index, (name, limits))| {
+        let place = format!("of[{index}].{name}");
+        let broken = limits.into_iter().filter(|limit| !limit.faults.is_empty());
         broken.map(move |limit| limit.below(&place))
     });
     std::iter::once(whole).chain(inside).collect()
+}
+
+/// [`limits`] of transforms.
+pub(crate) fn limits_of(of: &[Transform]) -> Vec<Limit> {
+    limits(of.iter().map(|transform| (transform.name(), transform.limits())), "transform")
+}
+
+/// The limit of the weights of `count` branches, each a `what`.
+pub(crate) fn weights_limit(weights: &[f64], count: usize, what: &str) -> Limit {
+    let fits = weights.is_empty() || weights.len() == count;
+    let weighed = weights.iter().all(|&weight| (0.0..=1e6).contains(&weight));
+    let some = weights.is_empty() || weights.iter().any(|&weight| weight > 0.0);
+    let bounds = format!("one for each {what}, 0 to 1000000, not all 0");
+    Limit::rule("weights", &bounds, fits, || {
+        format!("`weights` needs one number for each of the {count} {what}s, not {}", weights.len())
+    })
+    .and(weighed, || "`weights` must lie between 0 and 1000000".to_owned())
+    .and(some, || "one of `weights` must be above 0".to_owned())
 }
 
 /// The branches of a combinator that stands for an example.

@@ -53,6 +53,10 @@ fn assert_uniform(what: &str, values: &[f64], low: f64, high: f64) {
     assert!(least <= low + slack && most >= high - slack, "{what}: [{least}, {most}] fills [{low}, {high}]");
 }
 
+fn flat(notes: Vec<Vec<String>>) -> Vec<String> {
+    notes.into_iter().flatten().collect()
+}
+
 fn values_of(notes: &[String], name: &str) -> Vec<f64> {
     notes.iter().filter(|note| note.starts_with(name)).map(|note| number(note)).collect()
 }
@@ -167,4 +171,41 @@ fn affine_gamma_and_shear_draw_uniformly() {
     let shear = Shear { x: 0.8, ..Shear::default() };
     let slopes: Vec<f64> = notes(&shear).concat().iter().map(|note| number(note)).collect();
     assert_uniform("slopes", &slopes, -0.8, 0.8);
+}
+
+#[test]
+fn grids_levels_scales_limits_and_symmetries_are_drawn_evenly() {
+    let values = |notes: &[String]| -> Vec<f64> { notes.iter().map(|note| number(note)).collect() };
+    // Of a shorter side of 15 px: 6 to 15 px, the ends half as often.
+    let grids = flat(notes(&GridMask { period: [0.4, 1.0], p: 1.0, ..GridMask::default() }));
+    for (period, share) in [(6.0, 0.5), (7.0, 1.0), (14.0, 1.0), (15.0, 0.5)] {
+        let count = values(&grids).iter().filter(|&&own| own == period).count();
+        assert_share("a period", count, grids.len(), share / 9.0);
+    }
+    let from = |note: &String| note.rsplit(' ').next().and_then(|number| number.parse::<f64>().ok());
+    let starts: Vec<f64> = grids.iter().filter(|note| note.starts_with("grid every 10 px")).filter_map(from).collect();
+    for start in [0.0, 9.0] {
+        assert_share("a start", starts.iter().filter(|&&own| own == start).count(), starts.len(), 0.1);
+    }
+    // Truncated towards 0, which takes two intervals of the forty.
+    let shifts = values(&flat(notes(&RgbShift { p: 1.0, ..RgbShift::default() })));
+    for (level, share) in [(0.0, 0.05), (7.0, 0.025), (-19.0, 0.025), (20.0, 0.0)] {
+        assert_share("a level", shifts.iter().filter(|&&own| own == level).count(), shifts.len(), share);
+    }
+    let scales = flat(notes(&Downscale { scale: [0.3, 0.9], p: 1.0 }));
+    assert_uniform("scales", &values(&scales), 0.3, 0.9);
+    let clips = flat(notes(&Clahe { clip: [1.0, 4.0], tiles: [2, 2], p: 1.0 }));
+    assert_uniform("clips", &values(&clips), 1.0, 4.0);
+    let symmetries = flat(notes(&D4 {}));
+    for name in ["e", "r90", "r180", "r270", "v", "hvt", "h", "t"] {
+        let count = symmetries.iter().filter(|note| **note == format!("symmetry {name}")).count();
+        assert_share(name, count, symmetries.len(), 0.125);
+    }
+    for p in [0.2, 0.7] {
+        let of = [notes(&GridMask { p, ..GridMask::default() }), notes(&Clahe { p, ..Clahe::default() })];
+        let of = of.into_iter().chain([notes(&RgbShift { p, ..RgbShift::default() })]);
+        for drawn in of.chain([notes(&Downscale { p, ..Downscale::default() })]) {
+            assert_share("p", drawn.iter().filter(|notes| !notes.is_empty()).count(), drawn.len(), p);
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod branches;
 mod draw;
 #[cfg(test)]
 mod draws;
+mod features;
 mod kernels;
 mod mixing;
 mod parameters;
@@ -33,6 +34,7 @@ mod trace;
 mod transforms;
 
 pub use augmenter::{Augmenter, Pipeline, augmenter};
+pub use features::*;
 pub use kernels::{Interpolation, Sampling, crop, erase, erase_with, resize, window};
 pub use mixing::*;
 pub use parameters::{Described, Fill, Range};

@@ -42,7 +42,7 @@ struct Scale {
 /// How far a result may be from the other library's, where that computes with fused operations or powers of its own: the
 /// largest difference of a channel and the mean one. Two encoders of JPEG may round a coefficient differently, which changes a
 /// whole block.
-const BOUNDS: [(&str, u8, f64); 10] = [
+const BOUNDS: [(&str, u8, f64); 11] = [
     ("grayscale", 0, 0.0),
     ("contrast", 0, 0.0),
     ("color", 1, 0.002),
@@ -53,10 +53,11 @@ const BOUNDS: [(&str, u8, f64); 10] = [
     ("elastic", 1, 0.001),
     ("motion_blur", 1, 0.004),
     ("jpeg", 70, 2.0),
+    ("clahe", 6, 0.002),
 ];
 
 /// The transforms whose kernels and strengths are compared here.
-pub(crate) const ROWS: [&str; 21] = [
+pub(crate) const ROWS: [&str; 26] = [
     "affine",
     "shear",
     "perspective",
@@ -78,6 +79,11 @@ pub(crate) const ROWS: [&str; 21] = [
     "aug_mix",
     "motion_blur",
     "jpeg",
+    "grid_mask",
+    "rgb_shift",
+    "downscale",
+    "clahe",
+    "d4",
 ];
 
 fn fixture() -> Fixture {
@@ -149,6 +155,14 @@ fn run(name: &str, mut image: RgbImage, given: &[f64]) -> RgbImage {
         }
         "motion_blur" => return motion_blur(image, given[0] as u32, given[1], given[2]),
         "jpeg" => return jpeg(&image, given[0] as u8),
+        "grid_mask" => {
+            let [period, bar, left, top] = std::array::from_fn(|index| given[index] as u32);
+            grid_mask(&mut image, period, bar, [left, top], [10, 200, 90]);
+        }
+        "rgb_shift" => shift_rgb(&mut image, std::array::from_fn(|channel| given[channel] as i16)),
+        "downscale" => return downscale(image, given[0]),
+        "clahe" => clahe(&mut image, given[0], [given[1] as u32, given[2] as u32]),
+        "d4" => return d4(image, given[0] as usize),
         "elastic" => {
             let field: Vec<f32> = numbers(given[0] as u64)
                 .take(2 * image.pixels().len())
@@ -187,13 +201,17 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 #[test]
 fn two_hundred_random_cases_of_every_operation_agree_with_torchvision() {
     let operations = fixture().operations;
-    assert_eq!(operations.len(), 26);
+    assert_eq!(operations.len(), 31);
     let mut wrong = Vec::new();
     for Compared { name, exact, cases } in &operations {
         assert_eq!(cases.len(), 200, "{name}");
         let (mut largest, mut total, mut all) = (0, 0, 0);
         for (seed, given, expected) in cases {
-            let small = if name == "jpeg" { (8, 8) } else { (6, 5) };
+            let small = match name.as_str() {
+                "jpeg" => (8, 8),
+                "clahe" => (13, 10),
+                _ => (6, 5),
+            };
             let made = run(name, image(*seed, (!exact).then_some(small)), given);
             if *exact {
                 let digest = Digest::of_bytes(made.as_raw()).to_string();

@@ -108,8 +108,34 @@ proptest! {
     }
 
     #[test]
+    fn every_mixed_image_has_shares_of_classes_that_sum_to_one_and_obeys_its_stream(
+        len in 1usize..6, width in 1usize..7, height in 1usize..7, seed: u64,
+    ) {
+        let own = [Each::Batch, Each::Element].map(|each| Mix::AnyOf(AnyOf { each, ..AnyOf::default() }));
+        let pairs = [Pairs::CrossClass, Pairs::SameClass];
+        let paired = pairs.map(|pairs| Mix::Cutmix(Cutmix { each: Each::Element, pairs, ..Cutmix::default() }));
+        for mix in Mix::examples().into_iter().chain(own).chain(paired) {
+            let made = || {
+                let mut rng = stream(seed);
+                let mut images: Vec<f32> = (0..len * 3 * width * height).map(|_| rng.random()).collect();
+                let mut targets: Vec<f32> = (0..len).flat_map(|i| if i % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+                let mut batch = Batch { images: &mut images, targets: &mut targets, len, width_px: width, height_px: height };
+                let hidden = Mixer::new(&mix).apply(&mut batch, &mut rng);
+                (images, targets, hidden)
+            };
+            let (images, targets, hidden) = made();
+            prop_assert!(images.iter().all(|value| (-1e-6..=1.0 + 1e-6).contains(value)), "{}", mix.name());
+            prop_assert!(targets.chunks_exact(2).all(|t| (t[0] + t[1] - 1.0).abs() < 1e-5), "{} {targets:?}", mix.name());
+            prop_assert_eq!(made(), (images, targets, hidden), "{}", mix.name());
+        }
+    }
+
+    #[test]
     fn a_mixed_batch_keeps_its_mass(len in 1usize..6, width in 1usize..7, height in 1usize..7, alpha in 0.05f64..4.0, seed: u64) {
-        for mix in [Mix::Mixup(Mixup { alpha, p: 1.0 }), Mix::Cutmix(Cutmix { alpha, p: 1.0 })] {
+        for mix in [
+            Mix::Mixup(Mixup { alpha, ..Mixup::default() }),
+            Mix::Cutmix(Cutmix { alpha, ..Cutmix::default() }),
+        ] {
             let mut rng = stream(seed);
             let mut images: Vec<f32> = (0..len * 3 * width * height).map(|_| rng.random()).collect();
             let mut targets: Vec<f32> = (0..len * 2).map(|i| if i % 4 == 0 || i % 4 == 3 { 1.0 } else { 0.0 }).collect();
@@ -156,7 +182,7 @@ fn a_batch_is_mixed_with_the_asked_probability() {
     let mixed = (0..1000).filter(|&seed| {
         let (mut images, mut targets) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
         let mut batch = Batch { images: &mut images, targets: &mut targets, len: 4, width_px: 1, height_px: 1 };
-        Mixer::new(&Mix::Mixup(Mixup { alpha: 1.0, p: 0.3 })).apply(&mut batch, &mut stream(seed));
+        Mixer::new(&Mix::Mixup(Mixup { p: 0.3, ..Mixup::default() })).apply(&mut batch, &mut stream(seed));
         images != [1.0, 2.0, 3.0, 4.0]
     });
     // One of 24 permutations moves nothing; four standard errors of a share of 1000.
@@ -168,7 +194,7 @@ fn a_batch_is_mixed_with_the_asked_probability() {
 fn mixup_by_hand_with_two_cycles() {
     let (mut images, mut targets) = ([1.0, 2.0, 4.0, 8.0, 16.0], [1.0, 0.0, 0.0, 0.0, 0.0]);
     let mut batch = Batch { images: &mut images, targets: &mut targets, len: 5, width_px: 1, height_px: 1 };
-    mixup(&mut batch, &[2, 1, 4, 3, 0], 0.75);
+    mixup(&mut batch, &Pair::all(&[2, 1, 4, 3, 0], 0.75));
     assert_eq!(images, [1.75, 2.0, 7.0, 8.0, 12.25]);
     assert_eq!(targets, [0.75, 0.0, 0.0, 0.0, 0.25]);
 }

@@ -239,7 +239,7 @@ fn assert_close(made: &[f32], expected: &[f32]) {
 #[test]
 fn mixup_agrees_with_torchvision() {
     let fixture: MixFixture = read("mix.json");
-    let (images, targets) = fixture.mixed(|batch, partners| mixup(batch, partners, fixture.mixup.lambda));
+    let (images, targets) = fixture.mixed(|batch, partners| mixup(batch, &Pair::all(partners, fixture.mixup.lambda)));
     assert_close(&images, &fixture.mixup.images);
     assert_close(&targets, &fixture.mixup.targets);
 }
@@ -249,7 +249,8 @@ fn cutmix_agrees_with_torchvision() {
     let fixture: MixFixture = read("mix.json");
     let Mixed { lambda, x, y, images: expected, targets: expected_targets } = &fixture.cutmix;
     let cut = CutBox::new(*lambda, *x, *y, fixture.width_px, fixture.height_px);
-    let (images, targets) = fixture.mixed(|batch, partners| cutmix(batch, partners, cut));
+    let (images, targets) =
+        fixture.mixed(|batch, partners| cutmix(batch, &Pair::all(partners, *lambda), &vec![cut; fixture.len]));
     assert_eq!(&images, expected);
     assert_close(&targets, expected_targets);
 }

@@ -14,7 +14,7 @@ use augtrial_base::seed::StudySeed;
 use augtrial_data::samples::{EvaluationSet, FurtherSet, Sample, TrainingSet};
 use augtrial_plan::classifier::{Budget, Classifier};
 use augtrial_plan::networks::{Network, NetworkFile};
-use augtrial_plan::transform::{Mix, Transform};
+use augtrial_plan::transform::{Features, Mix, Transform};
 
 /// What only a trainer outside this process needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,8 @@ pub struct TrialSpec<'a> {
     pub transforms: &'a Pipeline,
     /// Mixing of every training batch, if the recipe has any.
     pub mix: Option<&'a Mixer>,
+    /// Samples made of features, if the recipe has any.
+    pub features: Option<&'a Features>,
     pub outside: Outside<'a>,
     /// Digest of the recipe, the name of its random streams.
     pub recipe: Digest,
@@ -95,7 +97,7 @@ impl TrialSpec<'_> {
             return Ok(()); // how it batches and fits images is its own affair
         }
         let InputSize { width_px, height_px } = self.input;
-        let samples = self.training.samples().len();
+        let samples = self.training_samples();
         // With one value per channel, the batch's variance is zero and its unbiased estimate is not defined.
         let lone_image_px = match self.network {
             Some(file) => file.traits().lone_image_px,
@@ -135,8 +137,24 @@ impl TrialSpec<'_> {
     /// Which batch each update uses.
     #[must_use]
     pub fn timetable(&self) -> Timetable {
-        let (samples, originals) = (self.training.samples().len(), self.training.originals());
-        Timetable::new(self.classifier.budget, self.classifier.batch_size, samples, originals)
+        self.timetable_of(self.training_samples())
+    }
+
+    /// The same for the images alone, without samples that are made of their features.
+    #[must_use]
+    pub fn image_timetable(&self) -> Timetable {
+        self.timetable_of(self.training.samples().len())
+    }
+
+    fn timetable_of(&self, samples: usize) -> Timetable {
+        Timetable::new(self.classifier.budget, self.classifier.batch_size, samples, self.training.originals())
+    }
+
+    /// Samples of a pass: images, and what is added to them in feature space.
+    #[must_use]
+    pub fn training_samples(&self) -> usize {
+        let added = |features: &Features| features.total_added(&self.training.class_counts(self.classes));
+        self.training.samples().len() + self.features.map_or(0, added)
     }
 
     /// Whether every pass shows the network the same images.

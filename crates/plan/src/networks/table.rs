@@ -29,6 +29,8 @@ pub struct Network {
     pub output_bytes_per_pixel: u64,
     /// By how much it shrinks an image before the global pooling: one of at most this size leaves one value per channel.
     pub stride_px: u32,
+    /// Stages after which hidden values can be mixed; 0 is the input.
+    pub stages: u32,
     /// Smallest side of an image that it takes.
     pub least_input_px: u32,
     /// Modules of the stem, which [`Freeze::Stem`] keeps as they are; none if it has no stem.
@@ -112,6 +114,7 @@ const ROWS: [Network; 4] = [
         parameters: 4_652_008,
         output_bytes_per_pixel: 1642,
         stride_px: 32,
+        stages: 8,
         least_input_px: 32,
         stem: &["_conv_stem", "_bn0"],
         head: &["_fc"],
@@ -136,6 +139,7 @@ const RESIDUAL: Network = Network {
     parameters: 0,
     output_bytes_per_pixel: 0,
     stride_px: 32,
+    stages: 4,
     // Five halvings leave a pixel of it.
     least_input_px: 32,
     stem: &["conv1", "bn1"],

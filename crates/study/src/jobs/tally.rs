@@ -3,6 +3,7 @@
 use super::agenda::{Agenda, TrialItem};
 use crate::estimate;
 use crate::prepared::Prepared;
+use crate::selection;
 use augtrial_base::progress::{Progress, Stage};
 use augtrial_base::words::plural;
 
@@ -31,7 +32,15 @@ impl<'a> Tally<'a> {
     pub fn new(prepared: &Prepared<'a>, agenda: &Agenda<'a>) -> Self {
         let originals = prepared.data.expected_originals() as u64;
         let updates = |arm: usize| {
-            let images = originals * u64::from(agenda.arms[arm].arm.growth());
+            let arm = agenda.arms[arm].arm;
+            let images = match arm.balance {
+                None => originals * u64::from(arm.growth()),
+                Some(_) => {
+                    let sources = prepared.data.class_counts(prepared.data.augmentable().iter());
+                    let chosen = selection::counts(prepared.plan, &prepared.data.manifest.classes, arm, &sources);
+                    arm.counts(&sources, &chosen).iter().sum()
+                }
+            };
             estimate::work(prepared.plan, images, originals).updates
         };
         let of = |trial: &TrialItem| {

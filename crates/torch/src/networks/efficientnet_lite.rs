@@ -8,7 +8,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::conv_norm::{ConvNorm, Convolution, FoldedConv, Normalizing, Padding};
 use super::tensors::end_gradients;
-use super::{Folded, FoldedHead, FoldedLinear, Linear, Mode, NamedTensor, Network, Part, kind_of};
+use super::{Change, Folded, FoldedHead, FoldedLinear, Linear, Mode, NamedTensor, Network, Part, kind_of};
 use augtrial_plan::classifier::{Freeze, Precision};
 
 /// TensorFlow's momentum of 0.99 is the share that stays.
@@ -82,6 +82,26 @@ impl EfficientNetLite {
             freeze: Freeze::None,
         }
     }
+
+    /// Features `[N, F]`, with a change of what one of the seven stages, counted from 1, gives; 8 is the features.
+    fn features(&self, images: &Tensor, mode: Mode, changed: Option<(usize, Change<'_>)>) -> Result<Tensor, TchError> {
+        let at = |number: usize, x: Tensor| match changed.filter(|(at, _)| *at == number) {
+            Some((_, change)) => change(&x),
+            None => Ok(x),
+        };
+        let mode_of = |part: Part| if part.is_frozen(self.freeze) { Mode::Evaluate } else { mode };
+        let mut x = relu6(&self.stem.forward(images, mode_of(Part::Stem))?)?;
+        let mode = mode_of(Part::Body);
+        let mut blocks = self.blocks.iter();
+        for (number, stage) in (1..).zip(&STAGES) {
+            for block in blocks.by_ref().take(stage.blocks) {
+                x = block.forward(&x, |layer, x| layer.forward(x, mode))?;
+            }
+            x = at(number, x)?;
+        }
+        let features = relu6(&self.last.forward(&x, mode)?)?.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
+        at(STAGES.len() + 1, features)
+    }
 }
 
 fn layer(shape: [i64; 3], stride: i64, groups: i64, device: Device) -> ConvNorm {
@@ -132,13 +152,20 @@ impl<Layer> Block<Layer> {
 
 impl Network for EfficientNetLite {
     fn trunk(&self, images: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
-        let mode_of = |part: Part| if part.is_frozen(self.freeze) { Mode::Evaluate } else { mode };
-        let mut x = relu6(&self.stem.forward(images, mode_of(Part::Stem))?)?;
-        let mode = mode_of(Part::Body);
-        for block in &self.blocks {
-            x = block.forward(&x, |layer, x| layer.forward(x, mode))?;
+        self.features(images, mode, None)
+    }
+
+    fn forward_changed(
+        &self,
+        images: &Tensor,
+        mode: Mode,
+        stage: usize,
+        change: Change<'_>,
+    ) -> Result<Tensor, TchError> {
+        match stage {
+            0 => self.forward(&change(images)?, mode),
+            _ => self.head(&self.features(images, mode, Some((stage, change)))?),
         }
-        relu6(&self.last.forward(&x, mode)?)?.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)
     }
 
     fn head(&self, features: &Tensor) -> Result<Tensor, TchError> {

@@ -50,6 +50,9 @@ pub enum Mode {
     Evaluate,
 }
 
+/// What is done to the values `[N, ...]` that a stage gives; it gives as many of the same shape.
+pub type Change<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor, TchError>;
+
 /// A classifier that can be trained: a trunk, which makes features of images, and a head, which makes scores of features.
 ///
 /// The mode is an argument of each pass, so a network whose layers keep a mode of their own sets it there. Whatever is
@@ -73,6 +76,24 @@ pub trait Network {
     /// Whatever LibTorch reports, such as memory running out.
     fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
         self.head(&self.trunk(images, mode)?)
+    }
+
+    /// As [`forward`](Self::forward), with `change` applied to what stage `stage` gives: 0 is the images, further ones are stages of the
+    /// trunk, and the last of the network's row may be the features. A network whose trunk is one piece has its features after it.
+    ///
+    /// # Errors
+    /// Whatever LibTorch or `change` reports.
+    fn forward_changed(
+        &self,
+        images: &Tensor,
+        mode: Mode,
+        stage: usize,
+        change: Change<'_>,
+    ) -> Result<Tensor, TchError> {
+        match stage {
+            0 => self.forward(&change(images)?, mode),
+            _ => self.head(&change(&self.trunk(images, mode)?)?),
+        }
     }
 
     /// Every parameter and every buffer that a result depends on, in a fixed order, with what training must know of it.

@@ -11,7 +11,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::conv_norm::{ConvNorm, Convolution, FoldedConv, Normalizing};
 use super::tensors::end_gradients;
-use super::{Folded, FoldedHead, FoldedLinear, Linear, Mode, NamedTensor, Network, Part, kind_of};
+use super::{Change, Folded, FoldedHead, FoldedLinear, Linear, Mode, NamedTensor, Network, Part, kind_of};
 use augtrial_plan::classifier::{Freeze, Precision};
 
 const IMAGE_CHANNELS: i64 = 3;
@@ -94,17 +94,40 @@ impl ResNet {
         }
         Self { stem, stages, head: Linear::new(channels, classes as i64, device), freeze: Freeze::None }
     }
+
+    /// Features `[N, F]`, with a change of what one of the stages, counted from 1, gives.
+    fn features(&self, images: &Tensor, mode: Mode, changed: Option<(usize, Change<'_>)>) -> Result<Tensor, TchError> {
+        let mode_of = |part: Part| if part.is_frozen(self.freeze) { Mode::Evaluate } else { mode };
+        let mut x = self.stem.forward(images, mode_of(Part::Stem))?.f_relu_()?;
+        x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
+        for (number, stage) in (1..).zip(&self.stages) {
+            for block in stage {
+                x = block.forward(&x, mode_of(Part::Body))?;
+            }
+            if let Some((_, change)) = changed.filter(|(at, _)| *at == number) {
+                x = change(&x)?;
+            }
+        }
+        x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)
+    }
 }
 
 impl Network for ResNet {
     fn trunk(&self, images: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
-        let mode_of = |part: Part| if part.is_frozen(self.freeze) { Mode::Evaluate } else { mode };
-        let mut x = self.stem.forward(images, mode_of(Part::Stem))?.f_relu_()?;
-        x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
-        for block in self.stages.iter().flatten() {
-            x = block.forward(&x, mode_of(Part::Body))?;
+        self.features(images, mode, None)
+    }
+
+    fn forward_changed(
+        &self,
+        images: &Tensor,
+        mode: Mode,
+        stage: usize,
+        change: Change<'_>,
+    ) -> Result<Tensor, TchError> {
+        match stage {
+            0 => self.forward(&change(images)?, mode),
+            _ => self.head(&self.features(images, mode, Some((stage, change)))?),
         }
-        x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)
     }
 
     fn head(&self, features: &Tensor) -> Result<Tensor, TchError> {

@@ -6,16 +6,18 @@
 use std::sync::Arc;
 
 use image::RgbImage;
+use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use tch::{Device, TchError, Tensor};
 
 use super::failure::Failure;
-use super::features::FeatureTable;
+use super::made::TrainingFeatures;
 use augtrial_augment::{Augmenter as _, Batch, Mixer, Pipeline};
 use augtrial_base::digest::Digest;
-use augtrial_base::seed::{Purpose, StudySeed};
+use augtrial_base::seed::{Purpose, Stream, StudySeed};
 use augtrial_data::cache::CacheError;
 use augtrial_data::samples::{Sample, TrainingSet};
+use augtrial_plan::transform::HiddenMix;
 use augtrial_trial::preprocess::{CHANNELS, Fit, InputSize, Normalization, Preprocessor};
 use augtrial_trial::timetable::{Slice, Timetable};
 
@@ -26,6 +28,8 @@ pub struct HostBatch {
     /// `[N, H, W, 3]`, normalized: the order in memory of channels-last tensors, which training reads.
     pub pixels: Vec<f32>,
     pub targets: Targets,
+    /// What the network is to mix itself.
+    pub hidden: Option<HiddenMix>,
 }
 
 /// What the scores are compared with.
@@ -53,7 +57,8 @@ impl HostBatch {
             Targets::Labels(labels) => Tensor::f_from_slice(labels)?,
             Targets::Soft { shares, classes } => Tensor::f_from_slice(shares)?.f_view([-1, *classes as i64])?,
         };
-        StagedBatch::new(&Input::Images(self.images()?), &targets, device)
+        let staged = StagedBatch::new(&Input::Images(self.images()?), &targets, device)?;
+        Ok(StagedBatch { hidden: self.hidden.clone(), ..staged })
     }
 
     /// The images alone, `[N, 3, H, W]`, channels-last, in main memory.
@@ -101,12 +106,15 @@ pub struct StagedBatch {
     /// `[N]` i64, or `[N, classes]` f32 if mixed.
     targets: Tensor,
     pub samples: usize,
+    /// What the network is to mix itself.
+    pub hidden: Option<HiddenMix>,
 }
 
 impl StagedBatch {
     fn new(input: &Input, targets: &Tensor, device: Device) -> Result<Self, TchError> {
         let samples = targets.size()[0] as usize;
-        Ok(Self { input: input.map(|tensor| pinned(tensor, device))?, targets: pinned(targets, device)?, samples })
+        let (input, targets) = (input.map(|tensor| pinned(tensor, device))?, pinned(targets, device)?);
+        Ok(Self { input, targets, samples, hidden: None })
     }
 
     /// Input and targets on `device`. On CUDA the copy runs beside the host.
@@ -148,7 +156,7 @@ pub struct TrainingBatches<'a> {
     pub seed: u64,
     pub recipe: Digest,
     /// Features of every sample, which then stand for the images.
-    pub features: Option<Arc<FeatureTable>>,
+    pub features: Option<Arc<TrainingFeatures>>,
 }
 
 impl<'a> TrainingBatches<'a> {
@@ -160,9 +168,10 @@ impl<'a> TrainingBatches<'a> {
         };
         let mut visit = self.visits();
         Box::new(move |update| {
-            let (_, positions) = visit(update);
+            let (slice, positions) = visit(update);
             let labels = Tensor::f_from_slice(&self.labels(&positions))?;
-            Ok(StagedBatch::new(&Input::Features(features.rows(positions)?), &labels, device)?)
+            let rows = features.rows(&positions, |position| self.online(position, slice.pass))?;
+            Ok(StagedBatch::new(&Input::Features(rows), &labels, device)?)
         })
     }
 
@@ -216,18 +225,40 @@ impl<'a> TrainingBatches<'a> {
             let size = InputSize { width_px: image.width(), height_px: image.height() };
             preprocessor.write(size, image.as_raw(), place);
         }
-        Ok(HostBatch { size: self.input, pixels, targets: Targets::Labels(self.labels(positions)) })
+        Ok(HostBatch { size: self.input, pixels, targets: Targets::Labels(self.labels(positions)), hidden: None })
     }
 
     fn labels(&self, positions: &[usize]) -> Vec<i64> {
-        positions.iter().map(|&position| i64::from(self.set.samples()[position].label)).collect()
+        let images = self.set.samples();
+        let label = |&position: &usize| match (images.get(position), &self.features) {
+            (None, Some(features)) => i64::from(features.added_label(position, images.len())),
+            _ => i64::from(images[position].label),
+        };
+        positions.iter().map(label).collect()
     }
 
-    /// The shuffled positions of one pass.
+    /// The shuffled positions of one pass; where samples are drawn by class, as many, each class equally often.
     fn order(&self, pass: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.set.samples().len()).collect();
-        order.shuffle(&mut self.study_seed.stream(Purpose::Shuffle { seed: self.seed, pass }, 0));
+        let samples = self.features.as_ref().map_or(self.set.samples().len(), |features| features.samples());
+        let mut rng = self.study_seed.stream(Purpose::Shuffle { seed: self.seed, pass }, 0);
+        if self.set.is_drawn_by_class() {
+            let mut classes = vec![Vec::new(); self.classes];
+            (0..samples).for_each(|position| classes[self.set.samples()[position].label as usize].push(position));
+            classes.retain(|members| !members.is_empty());
+            let drawn = |_| {
+                let members = &classes[rng.random_range(0..classes.len())];
+                members[rng.random_range(0..members.len())]
+            };
+            return (0..samples).map(drawn).collect();
+        }
+        let mut order: Vec<usize> = (0..samples).collect();
+        order.shuffle(&mut rng);
         order
+    }
+
+    /// What the sample at this position draws in a pass.
+    fn online(&self, position: usize, pass: u64) -> Stream {
+        self.study_seed.stream(Purpose::Online { recipe: self.recipe, seed: self.seed, pass }, position as u64)
     }
 
     /// The sample that is shown at this position: itself, or a derived image that stands in for it.
@@ -242,8 +273,7 @@ impl<'a> TrainingBatches<'a> {
         let store = self.set.pixels();
         let rgb = store.rgb(self.drawn(position, pass).pixels)?.into_owned();
         let image = RgbImage::from_raw(store.width_px(), store.height_px(), rgb).expect("three bytes a pixel");
-        let purpose = Purpose::Online { recipe: self.recipe, seed: self.seed, pass };
-        Ok(self.transforms.apply(image, &mut self.study_seed.stream(purpose, position as u64)))
+        Ok(self.transforms.apply(image, &mut self.online(position, pass)))
     }
 
     fn mixed(&self, mut batch: HostBatch, mix: &Mixer, pass: u64, number: u64) -> HostBatch {
@@ -260,7 +290,7 @@ impl<'a> TrainingBatches<'a> {
             width_px: self.input.width_px as usize,
             height_px: self.input.height_px as usize,
         };
-        mix.apply(&mut mixed, &mut self.study_seed.stream(purpose, number));
-        HostBatch { targets: Targets::Soft { shares, classes: self.classes }, ..batch }
+        let hidden = mix.apply(&mut mixed, &mut self.study_seed.stream(purpose, number));
+        HostBatch { targets: Targets::Soft { shares, classes: self.classes }, hidden, ..batch }
     }
 }

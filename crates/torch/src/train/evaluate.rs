@@ -172,7 +172,7 @@ impl Evaluator {
                 preprocessor.write(stored, &store.rgb(sample.pixels)?, place);
             }
             let labels = samples.iter().map(|sample| i64::from(sample.label)).collect();
-            Ok(HostBatch { size: input, pixels, targets: Targets::Labels(labels) })
+            Ok(HostBatch { size: input, pixels, targets: Targets::Labels(labels), hidden: None })
         }
     }
 }

@@ -13,8 +13,9 @@ use super::batches::{Input, moved};
 use super::checkpoint::TrialProgress;
 use super::evaluate::{Evaluation, host_rows};
 use super::failure::Failure;
+use super::made::TrainingFeatures;
 use super::prefetch::prefetch;
-use super::spec::{batches, evaluator};
+use super::spec::{evaluator, images};
 use crate::networks::{Folded, Network};
 use augtrial_base::events::RunEvent;
 use augtrial_trial::TrainError;
@@ -50,6 +51,12 @@ impl FeatureTable {
         Tensor::f_from_slice(&rows)?.f_view([-1, self.width as i64])
     }
 
+    /// The same with the features `[M, F]` of further samples behind it.
+    pub(super) fn with_rows(mut self, rows: Vec<f32>) -> Self {
+        self.values.extend(rows);
+        self
+    }
+
     /// Features of one image, and the features, `[N, F]`.
     pub(super) fn into_rows(self) -> (usize, Vec<f32>) {
         (self.width, self.values)
@@ -66,7 +73,8 @@ impl FeatureTable {
 pub(super) struct FixedTrunk {
     network: Box<dyn Folded>,
     /// Absent where training images change from pass to pass.
-    pub(super) training: Option<Arc<FeatureTable>>,
+    pub(super) training: Option<Arc<TrainingFeatures>>,
+    training_images: usize,
     validation: FeatureTable,
 }
 
@@ -86,12 +94,12 @@ impl FixedTrunk {
         let go_on = || if stopped() { Err(TrainError::Interrupted { epochs, updates }.into()) } else { Ok(()) };
         let network = network.folded(spec.classifier.precision)?;
         let validation = evaluator(spec, device).features(network.as_ref(), spec.validation, go_on)?;
-        let mut training = None;
+        let (mut training, mut training_images) = (None, 0);
         if spec.has_fixed_images() {
             let mut table = FeatureTable::default();
-            let batches = batches(spec, None);
+            let batches = images(spec);
             prefetch(
-                0..spec.timetable().updates_per_pass(),
+                0..spec.image_timetable().updates_per_pass(),
                 spec.workers,
                 || batches.images_in_order(device),
                 |_, images: Result<Tensor, Failure>| {
@@ -101,15 +109,16 @@ impl FixedTrunk {
                     Ok::<_, Failure>(())
                 },
             )?;
-            training = Some(Arc::new(table));
+            training_images = table.samples();
+            training = Some(Arc::new(TrainingFeatures::new(table, spec)));
         }
-        Ok(Self { network, training, validation })
+        Ok(Self { network, training, training_images, validation })
     }
 
     /// What was computed, for the record.
     pub(super) fn event(&self) -> RunEvent {
         RunEvent::FeaturesComputed {
-            training_images: self.training.as_ref().map_or(0, |table| table.samples() as u64),
+            training_images: self.training_images as u64,
             validation_images: self.validation.samples() as u64,
         }
     }

@@ -7,13 +7,18 @@ use tch::Device;
 
 use super::batches::TrainingBatches;
 use super::evaluate::Evaluator;
-use super::features::FeatureTable;
+use super::made::TrainingFeatures;
 
 /// Batches of images, or of the features that stand for them.
-pub fn batches<'a>(spec: &TrialSpec<'a>, features: Option<Arc<FeatureTable>>) -> TrainingBatches<'a> {
+pub fn batches<'a>(spec: &TrialSpec<'a>, features: Option<Arc<TrainingFeatures>>) -> TrainingBatches<'a> {
+    TrainingBatches { timetable: spec.timetable(), features, ..images(spec) }
+}
+
+/// Batches of images alone.
+pub fn images<'a>(spec: &TrialSpec<'a>) -> TrainingBatches<'a> {
     TrainingBatches {
         set: spec.training,
-        timetable: spec.timetable(),
+        timetable: spec.image_timetable(),
         input: spec.input,
         normalization: spec.normalization(),
         classes: spec.classes,
@@ -22,7 +27,7 @@ pub fn batches<'a>(spec: &TrialSpec<'a>, features: Option<Arc<FeatureTable>>) ->
         study_seed: spec.study_seed,
         seed: spec.seed,
         recipe: spec.recipe,
-        features,
+        features: None,
     }
 }
 

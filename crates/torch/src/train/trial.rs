@@ -15,6 +15,7 @@ use super::device::resolve_device;
 use super::evaluate::{Evaluation, predictions};
 use super::failure::Failure;
 use super::features::FixedTrunk;
+use super::hidden::Blend;
 use super::init::initialize;
 use super::metrics::Pending;
 use super::optimizer::{Optimizer, Rates};
@@ -141,7 +142,7 @@ impl<'a> RunningTrial<'a> {
 
     fn announce(&self, observer: &mut dyn Observer) -> Result<(), Failure> {
         let prepared = RunEvent::Prepared {
-            training_samples: self.spec.training.samples().len() as u64,
+            training_samples: self.spec.training_samples() as u64,
             updates_per_epoch: self.timetable.updates_per_epoch(),
             total_updates: self.timetable.total_updates(),
             total_epochs: self.timetable.total_epochs(),
@@ -210,7 +211,7 @@ impl<'a> RunningTrial<'a> {
         self.meter.read(&mut self.progress.cost, Part::Data);
 
         let turn = self.layers_turn(update);
-        let scores = self.scores(&input)?;
+        let scores = self.scores(&input, batch)?;
         drop(turn);
         let smoothing = self.spec.classifier.label_smoothing;
         let loss =
@@ -235,8 +236,8 @@ impl<'a> RunningTrial<'a> {
         draws.then(|| seeded(stream.random()))
     }
 
-    /// Scores of a training batch, f32, in the classifier's precision.
-    fn scores(&self, input: &Input) -> Result<Tensor, TchError> {
+    /// Scores of a training batch, f32, in the classifier's precision; `input` is on the device.
+    fn scores(&self, input: &Input, batch: &StagedBatch) -> Result<Tensor, TchError> {
         let features = self.fixed.as_ref().map(|fixed| fixed.features(input)).transpose()?;
         let _region = match self.spec.classifier.precision {
             Precision::Fp32 => None,
@@ -244,7 +245,13 @@ impl<'a> RunningTrial<'a> {
         };
         let scores = match (&features, input) {
             (Some(features), _) | (None, Input::Features(features)) => self.network.head(features)?,
-            (None, Input::Images(images)) => self.network.forward(images, Mode::Train)?,
+            (None, Input::Images(images)) => match &batch.hidden {
+                None => self.network.forward(images, Mode::Train)?,
+                Some(mix) => {
+                    let blend = Blend::new(mix, self.device)?;
+                    self.network.forward_changed(images, Mode::Train, blend.stage, &|values| blend.apply(values))?
+                }
+            },
         };
         scores.f_to_kind(Kind::Float)
     }

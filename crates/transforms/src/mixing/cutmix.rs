@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::mixer::{Batch, BatchMixer, blend, draw, with_partners};
+use super::mixer::{Batch, BatchMixer, Each, HiddenMix, Pair, Pairs, Rule, blend, with_partners};
 use crate::{Described, draw::up_to};
 use augtrial_base::catalog::{Limit, Work};
 use augtrial_base::seed::Stream;
@@ -13,15 +13,21 @@ use augtrial_base::seed::Stream;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cutmix {
-    /// lambda is drawn from Beta(alpha, alpha), once a batch.
+    /// lambda is drawn from Beta(alpha, alpha), once a batch or once an image.
     pub alpha: f64,
-    /// Probability that a batch is mixed at all.
+    /// Probability that a batch, or an image, is mixed at all.
     pub p: f64,
+    /// Whether the rectangle is one for the batch or one for each image.
+    #[serde(skip_serializing_if = "Each::is_batch")]
+    pub each: Each,
+    /// Which images are mixed with one another.
+    #[serde(skip_serializing_if = "Pairs::is_any")]
+    pub pairs: Pairs,
 }
 
 impl Default for Cutmix {
     fn default() -> Self {
-        Self { alpha: 1.0, p: 1.0 }
+        Self { alpha: 1.0, p: 1.0, each: Each::Batch, pairs: Pairs::Any }
     }
 }
 
@@ -42,31 +48,40 @@ impl Described for Cutmix {
 }
 
 impl BatchMixer for Cutmix {
-    fn mix(&self, batch: &mut Batch<'_>, rng: &mut Stream) {
-        if let Some((lambda, partners)) = draw(self.alpha, self.p, batch.len, rng) {
-            let x = up_to(batch.width_px as u32 - 1, rng) as usize;
-            let y = up_to(batch.height_px as u32 - 1, rng) as usize;
-            cutmix(batch, &partners, CutBox::new(lambda, x, y, batch.width_px, batch.height_px));
-        }
+    fn mix(&self, batch: &mut Batch<'_>, rng: &mut Stream) -> Option<HiddenMix> {
+        let Self { alpha, p, each, pairs } = *self;
+        let pairs = (Rule { alpha, p, each, pairs }).draw(batch, rng)?;
+        let (width, height) = (batch.width_px, batch.height_px);
+        let mut center = || (up_to(width as u32 - 1, rng) as usize, up_to(height as u32 - 1, rng) as usize);
+        let shared = each.is_batch().then(&mut center);
+        let cut = |pair: &Pair| {
+            let (x, y) = shared.unwrap_or_else(&mut center);
+            CutBox::new(pair.lambda, x, y, width, height)
+        };
+        let cuts: Vec<CutBox> = pairs.iter().map(cut).collect();
+        cutmix(batch, &pairs, &cuts);
+        None
     }
 }
 
-/// Image `i` shows image `partners[i]` inside the box; targets are mixed by the area that remains.
+/// Image `i` shows its partner inside box `i`; targets are mixed by the area that remains.
 ///
 /// # Panics
-/// If the slices do not fit the shape, the box does not fit the image, or `partners` is not a permutation of the batch.
-pub fn cutmix(batch: &mut Batch<'_>, partners: &[usize], cut: CutBox) {
+/// If the slices do not fit the shape, a box does not fit the image, or there is not one pair and one box for each image.
+pub fn cutmix(batch: &mut Batch<'_>, pairs: &[Pair], cuts: &[CutBox]) {
     batch.check();
-    let (width, height) = (batch.width_px, batch.height_px);
-    assert!(cut.right <= width && cut.bottom <= height, "the box is inside the image");
-    let channels = batch.images.len() / (batch.len * width * height);
-    with_partners(batch.images, batch.len, partners, |image, partner| {
+    assert!(pairs.len() == batch.len && cuts.len() == batch.len, "one pair and one box for each image");
+    let (width, height, channels) = (batch.width_px, batch.height_px, batch.channels());
+    assert!(cuts.iter().all(|cut| cut.right <= width && cut.bottom <= height), "the box is inside the image");
+    with_partners(batch.images, pairs, |image, item, partner| {
+        let cut = cuts[image];
         for row in cut.top..cut.bottom {
             let span = (row * width + cut.left) * channels..(row * width + cut.right) * channels;
-            image[span.clone()].copy_from_slice(&partner[span]);
+            item[span.clone()].copy_from_slice(&partner[span]);
         }
     });
-    blend(batch.targets, batch.len, partners, cut.kept_share(width, height));
+    let kept = |(pair, cut): (&Pair, &CutBox)| Pair { lambda: cut.kept_share(width, height), ..*pair };
+    blend(batch.targets, &pairs.iter().zip(cuts).map(kept).collect::<Vec<_>>());
 }
 
 /// The rectangle that `CutMix` pastes: rows `top..bottom` and columns `left..right`.

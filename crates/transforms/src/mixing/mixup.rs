@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::mixer::{Batch, BatchMixer, blend, draw};
+use super::mixer::{Batch, BatchMixer, Each, HiddenMix, Pair, Pairs, Rule, blend};
 use crate::Described;
 use augtrial_base::catalog::{Limit, Work};
 use augtrial_base::seed::Stream;
@@ -13,15 +13,21 @@ use augtrial_base::seed::Stream;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mixup {
-    /// lambda is drawn from Beta(alpha, alpha), once a batch.
+    /// lambda is drawn from Beta(alpha, alpha), once a batch or once an image.
     pub alpha: f64,
-    /// Probability that a batch is mixed at all.
+    /// Probability that a batch, or an image, is mixed at all.
     pub p: f64,
+    /// Whether lambda is one for the batch or one for each image.
+    #[serde(skip_serializing_if = "Each::is_batch")]
+    pub each: Each,
+    /// Which images are mixed with one another.
+    #[serde(skip_serializing_if = "Pairs::is_any")]
+    pub pairs: Pairs,
 }
 
 impl Default for Mixup {
     fn default() -> Self {
-        Self { alpha: 1.0, p: 1.0 }
+        Self { alpha: 1.0, p: 1.0, each: Each::Batch, pairs: Pairs::Any }
     }
 }
 
@@ -42,19 +48,23 @@ impl Described for Mixup {
 }
 
 impl BatchMixer for Mixup {
-    fn mix(&self, batch: &mut Batch<'_>, rng: &mut Stream) {
-        if let Some((lambda, partners)) = draw(self.alpha, self.p, batch.len, rng) {
-            mixup(batch, &partners, lambda);
+    fn mix(&self, batch: &mut Batch<'_>, rng: &mut Stream) -> Option<HiddenMix> {
+        let Self { alpha, p, each, pairs } = *self;
+        if let Some(pairs) = (Rule { alpha, p, each, pairs }).draw(batch, rng) {
+            mixup(batch, &pairs);
         }
+        None
     }
 }
 
-/// Image `i` becomes `lambda x_i + (1 - lambda) x_partners[i]`, and its target alike.
+/// Image `i` becomes `lambda x_i + (1 - lambda) x_partner`, and its target alike, with the lambda and the partner of
+/// `pairs[i]`.
 ///
 /// # Panics
-/// If the slices do not fit the shape, or `partners` is not a permutation of the batch.
-pub fn mixup(batch: &mut Batch<'_>, partners: &[usize], lambda: f64) {
+/// If the slices do not fit the shape, or there is not one pair for each image.
+pub fn mixup(batch: &mut Batch<'_>, pairs: &[Pair]) {
     batch.check();
-    blend(batch.images, batch.len, partners, lambda);
-    blend(batch.targets, batch.len, partners, lambda);
+    assert_eq!(pairs.len(), batch.len, "one pair for each image");
+    blend(batch.images, pairs);
+    blend(batch.targets, pairs);
 }

@@ -36,7 +36,7 @@ impl Described for Apply {
     const SOURCE: &str = "torchvision `RandomApply`";
 
     fn limits(&self) -> Vec<Limit> {
-        let mut limits = branches::limits(&self.of);
+        let mut limits = branches::limits_of(&self.of);
         limits.push(Limit::number("p", self.p, 0.0, 1.0));
         limits
     }

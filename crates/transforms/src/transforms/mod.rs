@@ -6,15 +6,19 @@ mod aug_mix;
 mod auto_augment;
 mod autocontrast;
 mod channel_shuffle;
+mod clahe;
 mod coarse_dropout;
 mod color_jitter;
 mod cutout;
+mod d4;
+mod downscale;
 mod elastic;
 mod equalize;
 mod gamma;
 mod gaussian_blur;
 mod gaussian_noise;
 mod grayscale;
+mod grid_mask;
 mod horizontal_flip;
 mod hsv_scale;
 mod invert;
@@ -31,6 +35,7 @@ mod random_crop;
 mod random_erasing;
 mod random_order;
 mod random_resized_crop;
+mod rgb_shift;
 mod rotation;
 mod salt_and_pepper;
 mod sharpness;
@@ -48,15 +53,19 @@ pub use aug_mix::*;
 pub use auto_augment::*;
 pub use autocontrast::*;
 pub use channel_shuffle::*;
+pub use clahe::*;
 pub use coarse_dropout::*;
 pub use color_jitter::*;
 pub use cutout::*;
+pub use d4::*;
+pub use downscale::*;
 pub use elastic::*;
 pub use equalize::*;
 pub use gamma::*;
 pub use gaussian_blur::*;
 pub use gaussian_noise::*;
 pub use grayscale::*;
+pub use grid_mask::*;
 pub use horizontal_flip::*;
 pub use hsv_scale::*;
 pub use invert::*;
@@ -73,6 +82,7 @@ pub use random_crop::*;
 pub use random_erasing::*;
 pub use random_order::*;
 pub use random_resized_crop::*;
+pub use rgb_shift::*;
 pub use rotation::*;
 pub use salt_and_pepper::*;
 pub use sharpness::*;
@@ -141,6 +151,11 @@ crate::table::table! {
         MotionBlur = "motion_blur",
         Jpeg = "jpeg",
         CoarseDropout = "coarse_dropout",
+        GridMask = "grid_mask",
+        RgbShift = "rgb_shift",
+        Downscale = "downscale",
+        Clahe = "clahe",
+        D4 = "d4",
         TrivialAugmentWide = "trivial_augment_wide",
         RandAugment = "rand_augment",
         TimmRandAugment = "timm_rand_augment",

@@ -31,18 +31,8 @@ impl Described for OneOf {
     const SOURCE: &str = "torchvision `RandomChoice`; albumentations `OneOf`";
 
     fn limits(&self) -> Vec<Limit> {
-        let (weights, count) = (&self.weights, self.of.len());
-        let fits = weights.is_empty() || weights.len() == count;
-        let weighed = weights.iter().all(|&weight| (0.0..=1e6).contains(&weight));
-        let some = weights.is_empty() || weights.iter().any(|&weight| weight > 0.0);
-        let mut limits = branches::limits(&self.of);
-        limits.push(
-            Limit::rule("weights", "one for each transform, 0 to 1000000, not all 0", fits, || {
-                format!("`weights` needs one number for each of the {count} transforms, not {}", weights.len())
-            })
-            .and(weighed, || "`weights` must lie between 0 and 1000000".to_owned())
-            .and(some, || "one of `weights` must be above 0".to_owned()),
-        );
+        let mut limits = branches::limits_of(&self.of);
+        limits.push(branches::weights_limit(&self.weights, self.of.len(), "transform"));
         limits
     }
 

@@ -28,7 +28,7 @@ impl Described for RandomOrder {
     const SOURCE: &str = "torchvision `RandomOrder`";
 
     fn limits(&self) -> Vec<Limit> {
-        branches::limits(&self.of)
+        branches::limits_of(&self.of)
     }
 
     fn doubts(&self, width_px: u32, height_px: u32) -> Vec<String> {

@@ -32,7 +32,7 @@ impl Described for SomeOf {
 
     fn limits(&self) -> Vec<Limit> {
         let (n, count) = (self.n, self.of.len());
-        let mut limits = branches::limits(&self.of);
+        let mut limits = branches::limits_of(&self.of);
         limits.push(Limit::rule("n", "1 to the number of transforms", n >= 1 && n as usize <= count, || {
             format!("`n` must lie between 1 and {count}, the number of transforms, not {n}")
         }));

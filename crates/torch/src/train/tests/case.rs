@@ -18,6 +18,7 @@ use augtrial_base::seed::StudySeed;
 use augtrial_data::samples::{EvaluationSet, TrainingSet};
 use augtrial_plan::classifier::{Budget, Classifier, EpochRule, Freeze, Kernels, Optimizer, Precision, Schedule, Sgd};
 use augtrial_plan::networks::NetworkFile;
+use augtrial_plan::transform::Features;
 use augtrial_trial::CheckpointRule;
 use augtrial_trial::TrainError;
 use augtrial_trial::preprocess::InputSize;
@@ -45,6 +46,7 @@ pub struct Case {
     pub watched: Option<EvaluationSet>,
     pub transforms: Pipeline,
     pub mix: Option<Mixer>,
+    pub features: Option<Features>,
     pub recipe: Digest,
     pub key: Digest,
     pub clock: Clock,
@@ -94,6 +96,7 @@ impl Case {
             watched: None,
             transforms: jitter(),
             mix: None,
+            features: None,
             recipe: Digest::of_bytes(b"recipe"),
             key: Digest::of_bytes(b"key"),
             clock: Clock::Fixed(chrono::DateTime::UNIX_EPOCH),
@@ -109,7 +112,14 @@ impl Case {
         observer: &mut dyn Observer,
     ) -> Result<TrialOutcome, TrainError> {
         set_threads(1); // of small networks, more threads only wait for one another
-        let spec = TrialSpec {
+        self.with_spec(folder, stop, |spec| match self.network {
+            None => run_with(spec, |classes, device| Ok(BUILD(classes, device)), observer),
+            Some(_) => run_trial(spec, observer),
+        })
+    }
+
+    pub fn with_spec<T>(&self, folder: &Path, stop: &AtomicBool, work: impl FnOnce(&TrialSpec<'_>) -> T) -> T {
+        work(&TrialSpec {
             study_seed: StudySeed(self.study_seed),
             seed: self.seed,
             classifier: &self.classifier,
@@ -124,6 +134,7 @@ impl Case {
             watched: self.watched.as_ref(),
             transforms: &self.transforms,
             mix: self.mix.as_ref(),
+            features: self.features.as_ref(),
             outside: Outside { base: folder, originals: folder, sets: folder, online: &[], mix: None },
             recipe: self.recipe,
             trial_key: self.key,
@@ -133,11 +144,7 @@ impl Case {
             checkpoints: self.checkpoints,
             stop,
             save: self.save,
-        };
-        match self.network {
-            None => run_with(&spec, |classes, device| Ok(BUILD(classes, device)), observer),
-            Some(_) => run_trial(&spec, observer),
-        }
+        })
     }
 
     pub fn run(&self) -> (Result<TrialOutcome, TrainError>, Vec<RunEvent>) {

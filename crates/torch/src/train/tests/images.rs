@@ -88,5 +88,5 @@ pub fn jitter() -> Pipeline {
 
 /// `MixUp` of every batch.
 pub fn partners() -> Mixer {
-    Mixer::new(&Mix::Mixup(Mixup { alpha: 1.0, p: 1.0 }))
+    Mixer::new(&Mix::Mixup(Mixup::default()))
 }

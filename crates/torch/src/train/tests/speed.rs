@@ -52,10 +52,10 @@ fn assembling_a_batch_takes_this_long() {
             classes: 6,
             transforms: &unchanged,
             mix: None,
+            features: None,
             study_seed: StudySeed(1),
             seed: 1,
             recipe: Digest::of_bytes(b"recipe"),
-            features: None,
         };
         let mut stage = batches.stager(tch::Device::Cpu);
         let mut times: Vec<f64> = (0..ROUNDS)
