@@ -68,12 +68,7 @@ pub fn audit_arms(plan: &Plan, audited: &DataAudit, context: &Context<'_>) -> Re
 
 /// The sets of an arm if all are there.
 fn made(prepared: &Prepared<'_>, arm: &Arm, notes: &mut Vec<String>) -> Result<Option<Vec<MadeSet>>, StudyError> {
-    let found = (|| {
-        let steps = prepared.steps(arm).collect::<Result<Vec<_>, _>>()?;
-        let there = steps.iter().all(|step| prepared.is_made(&prepared.digest(step)));
-        there.then(|| Ok(prepared.sets_of(arm)?.sets)).transpose()
-    })();
-    match found {
+    match found(prepared, arm) {
         Ok(Some(sets)) => Ok(Some(sets)),
         Ok(None) => {
             notes.push(format!("images of {} are not looked at: `augtrial run` makes them", arm.name));
@@ -85,6 +80,12 @@ fn made(prepared: &Prepared<'_>, arm: &Arm, notes: &mut Vec<String>) -> Result<O
             Ok(None)
         }
     }
+}
+
+fn found(prepared: &Prepared<'_>, arm: &Arm) -> Result<Option<Vec<MadeSet>>, StudyError> {
+    let steps = prepared.steps(arm).collect::<Result<Vec<_>, _>>()?;
+    let there = steps.iter().all(|step| prepared.is_made(&prepared.digest(step)));
+    there.then(|| Ok(prepared.sets_of(arm)?.sets)).transpose()
 }
 
 /// What derived images are compared with.
