@@ -30,8 +30,19 @@ pub struct ArmAudit {
 /// are judged where cross-fitted networks are there and this process can ask them, or has asked them before.
 ///
 /// # Errors
-/// [`StudyError::Interrupted`]; else whatever reading images gives. An arm that cannot be looked at is a note.
+/// [`StudyError::Interrupted`]. What keeps arms from being looked at, such as weights that are not there yet, is a note: the audit of the
+/// data set stands without them.
 pub fn audit_arms(plan: &Plan, audited: &DataAudit, context: &Context<'_>) -> Result<ArmAudit, StudyError> {
+    match looked_at(plan, audited, context) {
+        Err(error) if !matches!(error, StudyError::Interrupted) => {
+            let notes = vec![format!("images of arms are not looked at: {}", chain(&error))];
+            Ok(ArmAudit { notes, ..ArmAudit::default() })
+        }
+        found => found,
+    }
+}
+
+fn looked_at(plan: &Plan, audited: &DataAudit, context: &Context<'_>) -> Result<ArmAudit, StudyError> {
     let mut audit = ArmAudit::default();
     let makes = |arm: &&Arm| !arm.offline.is_empty() || arm.edit.is_some();
     if audited.undivided.is_some() || !plan.arms.iter().any(|arm| makes(&arm) || arm.extra.is_some()) {
