@@ -64,6 +64,16 @@ fn images_of_arms_are_looked_at_where_they_are_made_and_a_network_says_what_stan
 }
 
 #[test]
+fn what_a_study_lacks_to_be_run_keeps_nobody_from_auditing_its_data() {
+    let lab = Lab::new(&TINY.replace("batch_size = 16", "batch_size = 16\npretrained = \"nowhere.safetensors\""));
+    let told = lab.run(&["audit", "experiment.toml", "-q"]);
+    assert!(told.contains("72 images in 6 classes") && told.contains("images of arms are not looked at: "), "{told}");
+    lab.write("experiment.toml", format!("{TINY}\n[[arm]]\nname = \"more\"\n[arm.extra.folder]\npath = \"nowhere\"\n"));
+    let told = lab.run(&["audit", "experiment.toml", "-q"]);
+    assert!(told.contains("images of arms are not looked at: cannot read the extra images of arm `more`"), "{told}");
+}
+
+#[test]
 fn extra_images_that_the_data_set_has_or_that_are_odd_are_asked_about() {
     let lab = Lab::new(TINY);
     lab.run(&["audit", "experiment.toml", "-q"]); // renders the data set

@@ -77,7 +77,9 @@ impl PictureFeatures {
             if !length.is_finite() || length <= 0.0 {
                 return Err(FeatureError::NoDirection { image });
             }
-            row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+            for value in row {
+                *value = (f64::from(*value) / length) as f32;
+            }
         }
         Ok(Self { width, values })
     }
@@ -190,9 +192,7 @@ fn product(x: &[f32], y: &[f32]) -> f32 {
     let (left, right) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
     let rest: f32 = left.remainder().iter().zip(right.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in left.zip(right) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
+        sums.iter_mut().zip(x.iter().zip(y)).for_each(|(sum, (x, y))| *sum += x * y);
     }
     sums.iter().sum::<f32>() + rest
 }

@@ -13,6 +13,7 @@ use super::check::slug_problem;
 use super::dataset::{Folds, Protocol, SplitRule};
 use super::design::Mistake;
 use super::file::{ExperimentFile, PrimaryMetric, Redraw, Study, default_alpha, default_delta};
+use super::gate::Gate;
 use super::select::Select;
 
 /// Folds where a file does not say how many.
@@ -64,8 +65,7 @@ impl Arm {
     /// Whether what this arm trains on depends on what cross-fitted networks say.
     #[must_use]
     pub fn asks_networks(&self) -> bool {
-        self.gate.as_ref().is_some_and(|gate| gate.asks_networks())
-            || self.select.as_ref().is_some_and(|select| select.asks_networks())
+        self.gate.as_ref().is_some_and(Gate::asks_networks) || self.select.as_ref().is_some_and(Select::asks_networks)
     }
 }
 
@@ -88,7 +88,7 @@ impl Plan {
     pub fn asks_networks(&self, arm: &Arm) -> bool {
         let other = |name: Option<&str>| self.arms.iter().find(|known| Some(known.name.as_str()) == name);
         let like = other(arm.gate.as_ref().and_then(|gate| gate.like.as_deref()));
-        let nulled = other(arm.select.as_ref().and_then(|select| select.like()));
+        let nulled = other(arm.select.as_ref().and_then(Select::like));
         [Some(arm), like, nulled].into_iter().flatten().any(Arm::asks_networks)
     }
 

@@ -17,9 +17,10 @@ use augtrial_base::words::nearest;
 const LEAST_SSIM_PX: u32 = 7;
 
 /// `[arm.gate]`: which of an arm's derived images it trains on. Every rule that is named must hold (docs/gates.md). Networks that
-/// are asked were not trained on the image's source ([cross_fit]).
+/// are asked were not trained on the image's source (`[cross_fit]`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Gate {
     /// The likeliest class of the image, as a network sees it, is its own.
     #[serde(skip_serializing_if = "is_false")]
@@ -168,7 +169,7 @@ fn rules(gate: &Gate, report: &mut impl FnMut(&str, String, &str)) {
             "e.g. `gate = { random = true, like = \"gated\" }`",
         ),
         (false, Some(_), _) => {
-            report(".like", "`like` is for random gates".to_owned(), "add `random = true`, or leave `like` out")
+            report(".like", "`like` is for random gates".to_owned(), "add `random = true`, or leave `like` out");
         }
         (true, Some(_), true) => report(
             "",

@@ -68,18 +68,18 @@ impl FromStr for Select {
         if let Some(classes) = text.strip_prefix(CLASS) {
             return Ok(Self::Classes(classes.split(',').map(|class| class.trim().to_owned()).collect()));
         }
+        if let Some(arm) = text.strip_prefix(RANDOM) {
+            return Ok(Self::Random(arm.trim().to_owned()));
+        }
         match text {
             LATE_LEARNED => Ok(Self::LateLearned),
             LOW_CONFIDENCE => Ok(Self::LowConfidence),
-            _ => match text.strip_prefix(RANDOM) {
-                Some(arm) => Ok(Self::Random(arm.trim().to_owned())),
-                None => {
-                    let shown: String = text.escape_debug().take(60).collect();
-                    let near = nearest(text, [LATE_LEARNED, LOW_CONFIDENCE]);
-                    let hint = near.map_or_else(|| format!("use {KINDS}"), |near| format!("did you mean `{near}`?"));
-                    Err(format!("`{shown}` selects nothing: {hint}"))
-                }
-            },
+            _ => {
+                let shown: String = text.escape_debug().take(60).collect();
+                let near = nearest(text, [LATE_LEARNED, LOW_CONFIDENCE]);
+                let hint = near.map_or_else(|| format!("use {KINDS}"), |near| format!("did you mean `{near}`?"));
+                Err(format!("`{shown}` selects nothing: {hint}"))
+            }
         }
     }
 }

@@ -33,8 +33,19 @@ pub struct ArmAudit {
 /// are judged where cross-fitted networks are there and this process can ask them, or has asked them before.
 ///
 /// # Errors
-/// [`StudyError::Interrupted`]; else whatever reading images gives. An arm that cannot be looked at is a note.
+/// [`StudyError::Interrupted`]. What keeps arms from being looked at, such as weights that are not there yet, is a note: the audit of the
+/// data set stands without them.
 pub fn audit_arms(plan: &Plan, audited: &DataAudit, context: &Context<'_>) -> Result<ArmAudit, StudyError> {
+    match looked_at(plan, audited, context) {
+        Err(error) if !matches!(error, StudyError::Interrupted) => {
+            let notes = vec![format!("images of arms are not looked at: {}", chain(&error))];
+            Ok(ArmAudit { notes, ..ArmAudit::default() })
+        }
+        found => found,
+    }
+}
+
+fn looked_at(plan: &Plan, audited: &DataAudit, context: &Context<'_>) -> Result<ArmAudit, StudyError> {
     let mut audit = ArmAudit::default();
     let makes = |arm: &&Arm| !arm.offline.is_empty() || arm.edit.is_some();
     if audited.undivided.is_some() || !plan.arms.iter().any(|arm| makes(&arm) || arm.extra.is_some()) {
@@ -71,12 +82,7 @@ pub fn audit_arms(plan: &Plan, audited: &DataAudit, context: &Context<'_>) -> Re
 
 /// The sets of an arm if all are there.
 fn made(prepared: &Prepared<'_>, arm: &Arm, notes: &mut Vec<String>) -> Result<Option<Vec<MadeSet>>, StudyError> {
-    let found = (|| {
-        let steps = prepared.steps(arm).collect::<Result<Vec<_>, _>>()?;
-        let there = steps.iter().all(|step| prepared.is_made(&prepared.digest(step)));
-        there.then(|| Ok(prepared.sets_of(arm)?.sets)).transpose()
-    })();
-    match found {
+    match found(prepared, arm) {
         Ok(Some(sets)) => Ok(Some(sets)),
         Ok(None) => {
             notes.push(format!("images of {} are not looked at: `augtrial run` makes them", arm.name));
@@ -88,6 +94,12 @@ fn made(prepared: &Prepared<'_>, arm: &Arm, notes: &mut Vec<String>) -> Result<O
             Ok(None)
         }
     }
+}
+
+fn found(prepared: &Prepared<'_>, arm: &Arm) -> Result<Option<Vec<MadeSet>>, StudyError> {
+    let steps = prepared.steps(arm).collect::<Result<Vec<_>, _>>()?;
+    let there = steps.iter().all(|step| prepared.is_made(&prepared.digest(step)));
+    there.then(|| Ok(prepared.sets_of(arm)?.sets)).transpose()
 }
 
 /// The pixels of these images.

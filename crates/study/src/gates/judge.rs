@@ -182,8 +182,8 @@ fn look(prepared: &Prepared<'_>, arm: &str, made: &MadeSet, facts: &mut [Facts])
             let probabilities = seen.probabilities[row * classes..][..classes].to_vec();
             let distance = features.distance(row, &real_features, source);
             // Where no two real images of a class differ, a distance of nothing is none, and any other is endless.
-            let told =
-                if scale > 0.0 { distance / scale } else { (distance > 0.0).then_some(f64::INFINITY).unwrap_or(0.0) };
+            let apart = if distance > 0.0 { f64::INFINITY } else { 0.0 };
+            let told = if scale > 0.0 { distance / scale } else { apart };
             facts[at].seen = Some((probabilities, told));
         }
     }
