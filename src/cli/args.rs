@@ -115,13 +115,13 @@ pub(super) enum Command {
     Model(super::model::ModelArgs),
     /// Show studies, running trials, curves and reports in the browser, on this machine only.
     Serve(ServeArgs),
-    /// List the transforms and mixes that a recipe may name, or show one with its parameters, bounds and source.
+    /// List the transforms, mixes and makers of features that a recipe may name, or show one with its parameters, bounds and source.
     Transforms(super::transforms::TransformsArgs),
     /// Get trained weights for a network.
     Weights(super::weights::WeightsArgs),
-    /// Print `docs/reference.md`.
+    /// Print `docs/reference.md`, or write the page of pictures.
     #[command(hide = true)]
-    Reference,
+    Reference(super::reference::ReferenceArgs),
     /// Say what this machine and this build can do.
     Doctor(Json),
     /// Print shell completions.

@@ -25,6 +25,7 @@ mod init;
 mod libtorch;
 mod model;
 mod output;
+mod pictures;
 mod plan;
 mod plan_json;
 mod probabilities;
@@ -124,7 +125,7 @@ fn dispatch(
         Command::Show(args) => show::show(&args, &global),
         Command::Transforms(args) => transforms::transforms(&args),
         Command::Weights(args) => weights::weights(&args),
-        Command::Reference => reference::reference(),
+        Command::Reference(args) => reference::reference(&args),
         Command::Doctor(json) => doctor::doctor(json, &global),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),

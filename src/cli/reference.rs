@@ -1,9 +1,13 @@
 //! `augtrial reference`: every table of what an experiment file may name, as a page. It is `docs/reference.md`.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
 
 use super::CliError;
 use super::output::line;
+use super::pictures::pictures;
 use augtrial_base::catalog::{Parameter, Row};
 use augtrial_plan::dataset::Dataset;
 use augtrial_plan::editors::Edit;
@@ -56,8 +60,18 @@ const KEYS: [(&str, &str, &str); 2] = [
     ("Cross-fitting", "`[cross_fit]` (docs/gates.md).", "CrossFit"),
 ];
 
-pub(super) fn reference() -> Result<(), CliError> {
-    line(page().trim_end())
+#[derive(Debug, Args)]
+pub(super) struct ReferenceArgs {
+    /// Write the page of every transform with a picture into this folder instead.
+    #[arg(long, value_name = "DOCS")]
+    pictures: Option<PathBuf>,
+}
+
+pub(super) fn reference(args: &ReferenceArgs) -> Result<(), CliError> {
+    match &args.pictures {
+        Some(docs) => pictures(docs),
+        None => line(page().trim_end()),
+    }
 }
 
 fn page() -> String {

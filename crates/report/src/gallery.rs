@@ -7,7 +7,8 @@ use augtrial_base::text;
 
 /// How the images were chosen, for the page.
 pub(super) const CHOICE: &str = "Sources were drawn at random from the study seed, at most two of a class and not picked by hand: the same \
-     for every arm, with up to two copies of each, and up to four further images per arm that were planned and not made.";
+     for every arm, with up to two copies of each, and up to four further images per arm that were planned and not made. Of an arm's online \
+     transforms, they show the first two passes of the first seed, with what was drawn.";
 
 /// A source image, and what was derived from it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -12,13 +12,15 @@ use rand::seq::SliceRandom as _;
 
 use super::sets::{MadeSet, Sets};
 use super::sheet::{Example, GalleryFate};
-use super::{StudyData, StudyError};
+use super::{StudyData, StudyError, trials};
+use augtrial_augment::{Augmenter as _, Pipeline};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::{Purpose, StudySeed};
 use augtrial_data::cache::CacheError;
 use augtrial_data::manifest::Lineage;
 use augtrial_plan::Plan;
-use augtrial_plan::arm::OfflineStep;
+use augtrial_plan::arm::{Arm, OfflineStep};
+use augtrial_plan::transform::traced;
 use augtrial_registry::Registry;
 
 /// Sources that are shown, and how many of them may be of one class.
@@ -56,14 +58,19 @@ impl Gallery {
         let originals = data.manifest.images.iter().enumerate().map(|(index, image)| (image.digest, index)).collect();
         let mut gallery = Self { arms: Vec::new(), pictures: BTreeMap::new() };
         for made in &sets.arms {
-            let steps = plan.arms.iter().find(|arm| arm.name == made.arm).map_or(&[][..], |arm| &arm.offline);
+            let arm = plan.arms.iter().find(|arm| arm.name == made.arm);
+            let steps = arm.map_or(&[][..], |arm| &arm.offline);
             let asked = |set: usize| steps.get(set).map_or_else(String::new, described);
             let mut planned: Vec<Planned<'_>> =
                 made.sets.iter().enumerate().flat_map(|(index, set)| planned(set, &asked(index))).collect();
             keep_chosen(&mut planned, &chosen, plan.study.seed);
             let size = (plan.ingest.width_px, plan.ingest.height_px);
             let examples = planned.iter().map(|planned| gallery.example(planned, size, data, sets, &originals));
-            let examples = examples.collect::<Result<_, _>>()?;
+            let mut examples = examples.collect::<Result<Vec<Example>, _>>()?;
+            for &(source, class) in arm.filter(|arm| !arm.online.is_empty()).map_or(&[][..], |_| &chosen) {
+                let Some(arm) = arm else { continue };
+                examples.extend(gallery.online(plan, arm, data, sets, (originals[&source], class))?);
+            }
             gallery.arms.push(examples);
         }
         Ok(gallery)
@@ -103,6 +110,42 @@ impl Gallery {
             change_levels: edit.and_then(|edit| edit.change_levels),
             shown,
         })
+    }
+
+    /// What the online transforms of an arm make of an original in the first passes of the first seed, as if it stood at its place in the
+    /// data set.
+    fn online(
+        &mut self,
+        plan: &Plan,
+        arm: &Arm,
+        data: &StudyData,
+        sets: &Sets,
+        (original, class): (usize, u32),
+    ) -> Result<Vec<Example>, CacheError> {
+        let (transforms, recipe) = trials::online(plan, arm);
+        let pipeline = Pipeline::new(&transforms);
+        let size = (plan.ingest.width_px, plan.ingest.height_px);
+        let rgb = sets.originals.rgb(original)?;
+        let source = self.picture(size, &rgb);
+        let seed = plan.study.seeds[0];
+        let mut examples = Vec::new();
+        for copy in 0..COPIES {
+            let image = RgbImage::from_raw(size.0, size.1, rgb.to_vec()).expect("a block's images are of one size");
+            let purpose = Purpose::Online { recipe, seed, pass: copy.into() };
+            let mut rng = plan.study.seed.stream(purpose, original as u64);
+            let (made, notes) = traced(|| pipeline.apply(image, &mut rng));
+            let drawn = if notes.is_empty() { "unchanged".to_owned() } else { notes.join(", ") };
+            examples.push(Example {
+                source,
+                path: data.manifest.images[original].path.clone(),
+                class,
+                copy,
+                asked: format!("online: {drawn}"),
+                change_levels: None,
+                shown: GalleryFate::Picture(self.picture((made.width(), made.height()), made.as_raw())),
+            });
+        }
+        Ok(examples)
     }
 
     fn picture(&mut self, (width_px, height_px): (u32, u32), rgb: &[u8]) -> Digest {

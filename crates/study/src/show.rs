@@ -3,7 +3,7 @@
 //! Offline copies are those of the arm's sets, from the same streams. Online, a row shows the passes of the first seed as if
 //! the image stood at its place in the data set.
 
-use augtrial_augment::{Augmenter as _, Pipeline};
+use augtrial_augment::{Augmenter as _, Batch, Mixer, Pipeline};
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::Purpose;
 use augtrial_base::words::nearest;
@@ -56,7 +56,7 @@ pub fn show(plan: &Plan, of: &ShowOptions, context: &Context<'_>) -> Result<Show
     for arm in prepared.arms(&options) {
         let ways = ways(plan, arm);
         shown.left_out.extend(left_out(arm));
-        if ways.is_empty() && !of.arms.is_empty() {
+        if ways.is_empty() && arm.mix.is_none() && !of.arms.is_empty() {
             let problem = "it transforms no image, so there is nothing to show".to_owned();
             return Err(StudyError::Arm { arm: arm.name.clone(), problem });
         }
@@ -65,6 +65,7 @@ pub fn show(plan: &Plan, of: &ShowOptions, context: &Context<'_>) -> Result<Show
                 way.fill_row(prepared, arm, (index, image), of.copies, &mut shown.cells)?;
             }
         }
+        mixed_rows(prepared, arm, &images, of.copies, &mut shown.cells)?;
     }
     if shown.cells.is_empty() {
         let problem = "no arm of the study transforms images, so there is nothing to show".to_owned();
@@ -101,8 +102,58 @@ fn ways(plan: &Plan, arm: &Arm) -> Vec<Way> {
 fn left_out(arm: &Arm) -> Vec<String> {
     let edit =
         arm.edit.as_ref().map(|_| format!("arm {}: edits are shown by `augtrial edit` and in the report", arm.name));
-    let mix = arm.mix.as_ref().map(|_| format!("arm {}: mixing is of whole batches and not shown", arm.name));
-    edit.into_iter().chain(mix).collect()
+    let features = arm.features.as_ref().map(|_| format!("arm {}: samples made of features are no pictures", arm.name));
+    edit.into_iter().chain(features).collect()
+}
+
+/// What mixing makes of the images as one batch, after the online transforms: a row for each image, a column for each pass.
+fn mixed_rows(
+    prepared: &Prepared<'_>,
+    arm: &Arm,
+    images: &[(usize, &ImageRecord)],
+    copies: u32,
+    cells: &mut Vec<SheetPicture>,
+) -> Result<(), StudyError> {
+    let Some(mix) = &arm.mix else { return Ok(()) };
+    let plan = prepared.plan;
+    let (transforms, recipe) = trials::online(plan, arm);
+    let (pipeline, mixer, seed) = (Pipeline::new(&transforms), Mixer::new(mix), plan.study.seeds[0]);
+    let classes = &prepared.data.manifest.classes;
+    let (width_px, height_px) = (plan.ingest.width_px, plan.ingest.height_px);
+    let picture = |rgb: &[u8]| {
+        RgbImage::from_raw(width_px, height_px, rgb.to_vec()).expect("the originals are of the working size")
+    };
+    let originals = prepared.pool()?.originals();
+    let mut rows: Vec<Vec<SheetPicture>> = images
+        .iter()
+        .map(|(index, record)| {
+            let label = format!("{}, mixed\n{}\n{}", arm.name, record.path, classes[record.class as usize]);
+            vec![SheetPicture { picture: picture(originals.rgb(*index)), label }]
+        })
+        .collect();
+    for pass in 0..u64::from(copies) {
+        let mut values = Vec::new();
+        let mut targets = vec![0.0; images.len() * classes.len()];
+        for ((index, record), row) in images.iter().zip(targets.chunks_exact_mut(classes.len())) {
+            let mut rng = plan.study.seed.stream(Purpose::Online { recipe, seed, pass }, *index as u64);
+            let shown = pipeline.apply(picture(originals.rgb(*index)), &mut rng);
+            values.extend(shown.iter().map(|&byte| f32::from(byte)));
+            row[record.class as usize] = 1.0;
+        }
+        let (width_px, height_px) = (width_px as usize, height_px as usize);
+        let mut batch = Batch { images: &mut values, targets: &mut targets, len: images.len(), width_px, height_px };
+        let hidden = mixer.apply(&mut batch, &mut plan.study.seed.stream(Purpose::Mix { recipe, seed, pass }, 0));
+        let inside = hidden.map_or_else(String::new, |hidden| format!("\nmixed after stage {}", hidden.layer));
+        let made = values.chunks_exact(3 * width_px * height_px).zip(targets.chunks_exact(classes.len()));
+        for (row, (values, shares)) in rows.iter_mut().zip(made) {
+            let bytes: Vec<u8> = values.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
+            let of = shares.iter().zip(classes).filter(|(share, _)| **share > 0.0);
+            let shares: Vec<String> = of.map(|(share, class)| format!("{share:.2} {class}")).collect();
+            row.push(SheetPicture { picture: picture(&bytes), label: shares.join("\n") + &inside });
+        }
+    }
+    cells.extend(rows.into_iter().flatten());
+    Ok(())
 }
 
 impl Way {
