@@ -64,8 +64,8 @@ fn design() -> String {
     };
     [
         format!(
-            "[study]\nname = \"wide\"\nseeds = {seeds:?}\n[dataset.synthetic]\nimages = 60\nwidth_px = 16\nheight_px = 16\n\
-             [ingest]\nwidth_px = 16\nheight_px = 16\n[classifier]\nbatch_size = 16\nbudget = {{ epochs = 10 }}\n\
+            "[study]\nname = \"wide\"\nseeds = {seeds:?}\n[dataset.synthetic]\nimages = 60\nwidth_px = 32\nheight_px = 32\n\
+             [ingest]\nwidth_px = 32\nheight_px = 32\n[classifier]\nbatch_size = 16\nbudget = {{ epochs = 10 }}\n\
              [classifier.optimizer.sgd]\nlearning_rate = 0.01\n[[arm]]\nname = \"control\"\nrole = \"control\"\n\
              [[arm]]\nname = \"flipped\"\nonline = [{{ horizontal_flip = {{}} }}]\n\
              [design]\npublished = {{ rate = \"rate-4\", smoothing = \"smoothing-4\", decay = \"decay-4\" }}\n"
