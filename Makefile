@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 AUGTRIAL = $(CARGO) run --quiet --bin augtrial --
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-long test-soak fuzz lint doc build bench bench-training libtorch export-env model test-export test-external test-mlflow test-parquet test-tensorboard test-browser test-slurm test-data wheel tarball test-wheel test-tarball
+.PHONY: help study test test-long test-soak fuzz lint doc build bench bench-training libtorch export-env model test-export test-external test-mlflow test-parquet test-tensorboard test-browser test-slurm test-hyperqueue test-scale test-data wheel tarball test-wheel test-tarball
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,19 @@ test-browser: libtorch ## drive the report's page in headless Chromium
 
 test-slurm: libtorch ## run studies through a real Slurm on this machine (slurmctld, slurmd, munged); takes a few minutes
 	$(CARGO) test --locked --test it -- --ignored --test-threads=1 slurm::
+
+test-scale: libtorch ## time commands on 10,000 runs and on a design of 5,000 trials against their bounds; takes some minutes
+	$(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 scale::
+
+# HyperQueue is in no package registry: its program is built from its repository, with the solver that needs no C++.
+HYPERQUEUE_GIT ?= https://github.com/It4innovations/hyperqueue
+HYPERQUEUE_TAG ?= v0.26.2
+
+test-hyperqueue: libtorch .hyperqueue/bin/hq ## run a study through a real HyperQueue on this machine, built from its repository
+	PATH="$(abspath .hyperqueue/bin):$$PATH" $(CARGO) test --locked --test it -- --ignored --test-threads=1 hyperqueue::
+
+.hyperqueue/bin/hq:
+	$(CARGO) install --git $(HYPERQUEUE_GIT) --tag $(HYPERQUEUE_TAG) --locked --root .hyperqueue --target-dir .hyperqueue/target --no-default-features --features microlp hyperqueue
 
 test-data: libtorch ## read TrashNet in AUGTRIAL_TRASHNET=folder: counts, parts, contradictions
 	@test -n "$(AUGTRIAL_TRASHNET)" || { echo "name AUGTRIAL_TRASHNET=folder, which holds dataset-resized/" >&2; exit 2; }

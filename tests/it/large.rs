@@ -1,14 +1,16 @@
-//! A large registry, written as folders without training: what commands cost when a laboratory has worked for a while.
+//! A large registry, written by the registry's own writer without training: what commands cost when a laboratory has worked for a
+//! while.
 
 use std::fs;
 use std::path::Path;
 
+use augtrial_base::clock::Clock;
 use augtrial_base::digest::Digest;
 use augtrial_base::events::{EpochMetrics, Prediction, RunEvent, Split, TestResult};
 use augtrial_data::audit::Duplicates;
 use augtrial_data::manifest::{ImageRecord, Manifest};
 use augtrial_plan::{Plan, Trial};
-use augtrial_registry::{Done, Header, Provenance, RunId, RunState, SetDigests};
+use augtrial_registry::{BeginRun, Provenance, RunFolders, SetDigests};
 use serde_json::json;
 
 /// Shape of the registry: one study of `arms x seeds` finished runs.
@@ -25,13 +27,18 @@ const AT: &str = "2026-01-31T12:00:00.000Z";
 
 /// Writes the registry below `runs_dir`; the study is called `large`.
 pub fn write(runs_dir: &Path, shape: Shape) {
-    let plan = plan(shape);
+    write_plan(runs_dir, &plan("large", shape), shape);
+}
+
+/// Writes finished runs of every trial of a plan, and what a report needs beside them.
+pub fn write_plan(runs_dir: &Path, plan: &Plan, shape: Shape) {
     let manifest = manifest();
+    let folders = RunFolders::open(runs_dir, Clock::System).unwrap();
     for trial in plan.trials() {
-        write_run(runs_dir, &plan, trial, shape);
+        write_run(&folders, plan, trial, shape);
     }
     let arms = plan.arms.iter().map(|arm| {
-        let trials: Vec<_> = plan.study.seeds.iter().map(|&seed| (seed, key(&Trial { arm, seed }))).collect();
+        let trials: Vec<_> = plan.study.seeds.iter().map(|&seed| (seed, key(plan, &Trial { arm, seed }))).collect();
         json!({"name": arm.name, "counts": vec![10; 6], "originals": 60, "planned": 60, "missing": [], "sets": [],
                "audits": [], "trials": trials})
     });
@@ -40,12 +47,13 @@ pub fn write(runs_dir: &Path, shape: Shape) {
         "withheld": [], "parts": [{"split": Split::Test, "counts": vec![shape.test_images / 6; 6]}],
         "arms": arms.collect::<Vec<_>>(),
     });
-    let folder = runs_dir.join("studies/large").join(plan.digest().short());
+    let folder = runs_dir.join("studies").join(&plan.study.name).join(plan.digest().short());
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("study.json"), sheet.to_string()).unwrap();
 }
 
-fn plan(shape: Shape) -> Plan {
+/// A plan of `arms x seeds` trials.
+pub fn plan(name: &str, shape: Shape) -> Plan {
     let arms: Vec<String> = (0..shape.arms)
         .map(|arm| {
             let role = if arm == 0 { "control" } else { "treatment" };
@@ -54,12 +62,12 @@ fn plan(shape: Shape) -> Plan {
         .collect();
     let seeds: Vec<u64> = (1..=shape.seeds).collect();
     let text = format!(
-        "[study]\nname = \"large\"\nseeds = {seeds:?}\n[dataset.synthetic]\nimages = 60\n[classifier]\n\
+        "[study]\nname = \"{name}\"\nseeds = {seeds:?}\n[dataset.synthetic]\nimages = 60\n[classifier]\n\
          [classifier.budget]\nepochs = {}\n{}",
         shape.epochs,
         arms.concat()
     );
-    Plan::parse("large.toml", &text, ".".into(), &[]).unwrap()
+    Plan::parse(name, &text, ".".into(), &[]).unwrap()
 }
 
 fn manifest() -> Manifest {
@@ -77,8 +85,8 @@ fn manifest() -> Manifest {
     }
 }
 
-fn key(trial: &Trial<'_>) -> Digest {
-    Digest::of_value("large-trial", &(&trial.arm.name, trial.seed))
+fn key(plan: &Plan, trial: &Trial<'_>) -> Digest {
+    Digest::of_value("large-trial", &(plan.digest(), &trial.arm.name, trial.seed))
 }
 
 /// A number of 0 to 1 that depends on nothing but its arguments.
@@ -87,39 +95,18 @@ fn noise(labels: &[u64]) -> f64 {
     f64::from(u32::from_le_bytes(digest.as_bytes()[..4].try_into().unwrap())) / f64::from(u32::MAX)
 }
 
-/// A run's folder as the recorder leaves it, but not synced.
-fn write_run(runs_dir: &Path, plan: &Plan, trial: Trial<'_>, shape: Shape) {
-    let trial_key = key(&trial);
-    let run = RunId::derive(&trial_key, 1);
-    let folder = runs_dir.join("trials").join(run.to_string());
-    fs::create_dir_all(&folder).unwrap();
+/// A run as its trainer records it.
+fn write_run(folders: &RunFolders, plan: &Plan, trial: Trial<'_>, shape: Shape) {
     let set = Digest::of_bytes(b"set");
-    let header = Header {
-        // Of the first edition, whose records are not sealed.
-        format: 1,
-        run,
-        study: plan.study.name.clone(),
-        arm: trial.arm.name.clone(),
-        role: trial.arm.role,
-        seed: trial.seed,
-        attempt: 1,
-        trial_key,
-        plan: plan.digest(),
-        sets: SetDigests { manifest: set, split: set, training: set, validation: set, test: set },
-        protocol: plan.study.protocol,
-        synthetic: true,
-        created_at: AT.to_owned(),
-    };
+    let sets = SetDigests { manifest: set, split: set, training: set, validation: set, test: set };
+    let (trial_key, provenance) = (key(plan, &trial), Provenance::default());
+    let mut run = folders.begin(&BeginRun { plan, trial, trial_key, sets, provenance }).unwrap();
     let predictions = predictions(trial, shape.test_images);
-    let events = events(trial, shape, &predictions);
-    let done = Done::Finished { at: AT.to_owned(), summary: RunState::after(&events) };
-    let json = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
-    json("header.json", serde_json::to_string(&header).unwrap());
-    json("provenance.json", serde_json::to_string(&Provenance::default()).unwrap());
-    json("plan.toml", plan.to_toml());
-    json("events.jsonl", events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect());
-    json("predictions.jsonl", predictions.iter().map(|p| serde_json::to_string(p).unwrap() + "\n").collect());
-    json("done.json", serde_json::to_string(&done).unwrap());
+    for event in events(trial, shape, &predictions) {
+        run.record(&event).unwrap();
+    }
+    run.write_predictions(&predictions).unwrap();
+    run.finish().unwrap();
 }
 
 fn predictions(trial: Trial<'_>, images: u64) -> Vec<Prediction> {

@@ -22,7 +22,7 @@ fn a_study_of_parquet_shards_runs_and_the_same_images_as_files_give_the_same_bit
     let files = Lab::new(&data(&format!("[dataset.csv]\nfile = \"{table}\"\nclasses = [\"glass\", \"paper, brown\"]")));
     files.run(&["run", "experiment.toml", "-q"]);
     assert_eq!(recorded(&files), recorded(&lab));
-    let error = lab.fail(3, &["check", "experiment.toml", "--set", "dataset.parquet.label=\"labels\""]);
+    let error = lab.fail(3, &["plan", "experiment.toml", "--set", "dataset.parquet.label=\"labels\""]);
     assert!(error.contains("write `label = \"label\"`"), "{error}");
 }
 
@@ -57,8 +57,8 @@ fn a_data_set_is_fetched_from_an_archive_that_is_here_and_experiments_find_it_wh
     }
     lab.write(
         "experiments/photos.toml",
-        "[study]\nname = \"p\"\nseeds = [1]\n[dataset.folder]\npath = \"../data/workshop/photos\"\n[ingest]\nwidth_px = 8\n\
-         height_px = 8\n[classifier]\nbatch_size = 8\nbudget = { epochs = 1 }\n[[arm]]\nname = \"c\"\nrole = \"control\"\n",
+        "[study]\nname = \"p\"\nseeds = [1]\n[dataset.folder]\npath = \"../data/workshop/photos\"\n[ingest]\nwidth_px = 32\n\
+         height_px = 32\n[classifier]\nbatch_size = 8\nbudget = { epochs = 1 }\n[[arm]]\nname = \"c\"\nrole = \"control\"\n",
     );
     assert!(lab.fail(3, &["plan", "experiments/photos.toml"]).contains("data/workshop/photos"));
     let mut plan = lab.command(&["plan", "experiments/photos.toml"]);
