@@ -128,15 +128,15 @@ fn mixed_rows(
         .iter()
         .map(|(index, record)| {
             let label = format!("{}, mixed\n{}\n{}", arm.name, record.path, classes[record.class as usize]);
-            vec![SheetPicture { picture: picture(originals.rgb(*index)), label }]
+            Ok(vec![SheetPicture { picture: picture(&originals.rgb(*index)?), label }])
         })
-        .collect();
+        .collect::<Result<_, StudyError>>()?;
     for pass in 0..u64::from(copies) {
         let mut values = Vec::new();
         let mut targets = vec![0.0; images.len() * classes.len()];
         for ((index, record), row) in images.iter().zip(targets.chunks_exact_mut(classes.len())) {
             let mut rng = plan.study.seed.stream(Purpose::Online { recipe, seed, pass }, *index as u64);
-            let shown = pipeline.apply(picture(originals.rgb(*index)), &mut rng);
+            let shown = pipeline.apply(picture(&originals.rgb(*index)?), &mut rng);
             values.extend(shown.iter().map(|&byte| f32::from(byte)));
             row[record.class as usize] = 1.0;
         }
