@@ -116,9 +116,9 @@ impl CliError {
             Self::Plan(_)
             | Self::NoExperiment { .. }
             | Self::Arguments(_)
+            | Self::Fetch(FetchError::Unknown { .. } | FetchError::Recipe(_))
             | Self::Export(ExportError::Uri { .. } | ExportError::Tls { .. }) => EXPERIMENT,
             Self::Study(error) => study_code(error),
-            Self::Fetch(FetchError::Unknown { .. } | FetchError::Recipe(_)) => EXPERIMENT,
             Self::Data(_)
             | Self::Fetch(_)
             | Self::Audit(_)

@@ -80,7 +80,7 @@ fn mixed(mix: &Mix, originals: &[RgbImage]) -> Vec<RgbImage> {
         width_px: WIDTH_PX as usize,
         height_px: HEIGHT_PX as usize,
     };
-    Mixer::new(&mix).apply(&mut batch, &mut SEED.stream(Purpose::Gallery, 0));
+    Mixer::new(&mix).apply(&mut batch, &mut SEED.stream(Purpose::Gallery, 3));
     let bytes: Vec<u8> = values.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
     let image = |bytes: &[u8]| RgbImage::from_raw(WIDTH_PX, HEIGHT_PX, bytes.to_vec()).expect("three bytes a pixel");
     bytes.chunks_exact(bytes.len() / len).map(image).collect()

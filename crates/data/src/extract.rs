@@ -228,7 +228,7 @@ fn extract(shards: &Shards, columns: &Parquet, folder: &Path, watch: Watch<'_>) 
     let mut list = String::new();
     for (name, bytes) in [(TABLE, table), (CLASSES, json)] {
         disk::replace_bytes(&root.join(name), &bytes, Durability::Later).map_err(unwritable(&root.join(name)))?;
-        list += &format!("{}  {name}\n", Digest::of_bytes(&bytes));
+        list.extend([format!("{}  {name}\n", Digest::of_bytes(&bytes))]);
     }
     list.extend(written.iter().map(|image| format!("{}  {}\n", image.digest, image.path)));
     disk::replace_bytes(&root.join(CHECKSUMS), list.as_bytes(), Durability::Later).map_err(unwritable(root))?;

@@ -59,13 +59,12 @@ pub fn fetch(recipe: &Recipe, data: &Path, origin: Origin<'_>, told: &dyn Fn(&st
     for file in &recipe.files {
         let place = root.join(&file.to);
         fs::create_dir_all(&place).map_err(write(&place))?;
-        let source = match given(recipe, file, origin.given) {
-            Some(source) => source,
-            None => {
-                told(&format!("getting {}", file.url));
-                get(file, &download, recipe.most_bytes, origin.curl)?;
-                download.clone()
-            }
+        let source = if let Some(source) = given(recipe, file, origin.given) {
+            source
+        } else {
+            told(&format!("getting {}", file.url));
+            get(file, &download, recipe.most_bytes, origin.curl)?;
+            download.clone()
         };
         let from = if source == download { file.url.clone() } else { source.display().to_string() };
         check(file, &source, &from)?;

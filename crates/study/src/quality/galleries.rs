@@ -14,6 +14,9 @@ use rand::seq::SliceRandom as _;
 /// Images of each gallery.
 const SHOWN: usize = 12;
 
+/// The galleries, and the PNG files behind them, by their digests.
+type Galleries = (Vec<SetGallery>, BTreeMap<Digest, Vec<u8>>);
+
 /// Two galleries of every arm that has images, and the PNG files behind them.
 ///
 /// # Errors
@@ -23,7 +26,7 @@ pub(super) fn galleries(
     found: &[Vec<ImageFound>],
     classes: &[String],
     seed: StudySeed,
-) -> Result<(Vec<SetGallery>, BTreeMap<Digest, Vec<u8>>), CacheError> {
+) -> Result<Galleries, CacheError> {
     let mut pictures = BTreeMap::new();
     let mut all = Vec::new();
     let fork = Fork::new(&mut seed.stream(Purpose::Quality, 3));
