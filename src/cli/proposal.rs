@@ -201,7 +201,7 @@ fn size_why(known: &Known, width: u32, height: u32) -> String {
 fn dataset(data: &Data) -> String {
     match data {
         Data::Rendered => {
-            "# Where the images come from: [dataset.folder], [dataset.index], [dataset.csv], or rendered images:\n\
+            "# Where the images come from: [dataset.folder], [dataset.index], [dataset.csv], [dataset.parquet], or rendered images:\n\
              [dataset.synthetic]\nimages = 600\nwidth_px = 64\nheight_px = 48\n\n"
                 .to_owned()
         }
