@@ -33,13 +33,12 @@ impl<'a> Tally<'a> {
         let originals = prepared.data.expected_originals() as u64;
         let updates = |arm: usize| {
             let arm = agenda.arms[arm].arm;
-            let images = match arm.balance {
-                None => originals * u64::from(arm.growth()),
-                Some(_) => {
-                    let sources = prepared.data.class_counts(prepared.data.augmentable().iter());
-                    let chosen = selection::counts(prepared.plan, &prepared.data.manifest.classes, arm, &sources);
-                    arm.counts(&sources, &chosen).iter().sum()
-                }
+            let images = if arm.balance.is_none() {
+                originals * u64::from(arm.growth())
+            } else {
+                let sources = prepared.data.class_counts(prepared.data.augmentable().iter());
+                let chosen = selection::counts(prepared.plan, &prepared.data.manifest.classes, arm, &sources);
+                arm.counts(&sources, &chosen).iter().sum()
             };
             estimate::work(prepared.plan, images, originals).updates
         };
