@@ -197,11 +197,27 @@ fn a_fault_at_some_operations_costs_no_more_than_a_rerun() {
     }
 }
 
+/// Disturbs every operation of the stage of this name, and prints the table.
+fn at_every_operation_of(name: &str) {
+    let stage = Stage::all().into_iter().find(|stage| stage.name == name).unwrap();
+    let all: Vec<usize> = (1..=stage.operations.len()).collect();
+    println!("{}: {} operations\n{}", stage.name, all.len(), lines_of(&faults_at(&stage, &all)));
+}
+
 #[test]
-#[ignore = "needs an hour: `make test-long`"]
-fn a_fault_at_every_operation_costs_no_more_than_a_rerun() {
-    for stage in Stage::all() {
-        let all: Vec<usize> = (1..=stage.operations.len()).collect();
-        println!("{}: {} operations\n{}", stage.name, all.len(), lines_of(&faults_at(&stage, &all)));
-    }
+#[ignore = "takes minutes: `make test-long`"]
+fn a_fault_at_every_operation_of_rendering_and_decoding_costs_no_more_than_a_rerun() {
+    at_every_operation_of("data");
+}
+
+#[test]
+#[ignore = "takes a quarter of an hour: `make test-long`"]
+fn a_fault_at_every_operation_of_a_trial_costs_no_more_than_a_rerun() {
+    at_every_operation_of("trial");
+}
+
+#[test]
+#[ignore = "takes half an hour: `make test-long`"]
+fn a_fault_at_every_operation_of_a_report_costs_no_more_than_a_rerun() {
+    at_every_operation_of("report");
 }
