@@ -243,9 +243,14 @@ mod tests {
         }
     }
 
+    /// Drawn in double precision: once in 10 million, proptest 1.12 draws an f32 outside of its range, and panics.
+    fn value() -> impl Strategy<Value = f32> {
+        (0.1_f64..1.0).prop_map(|value| value as f32)
+    }
+
     proptest! {
         #[test]
-        fn distances_are_those_of_a_plain_search(rows in prop::collection::vec(prop::array::uniform3(0.1_f32..1.0), 0..150)) {
+        fn distances_are_those_of_a_plain_search(rows in prop::collection::vec(prop::array::uniform3(value()), 0..150)) {
             let features = PictureFeatures::new(rows.len(), 3, rows.iter().flatten().copied().collect()).unwrap();
             for (image, &found) in features.distances().iter().enumerate() {
                 let mut others: Vec<f64> = (0..rows.len())
