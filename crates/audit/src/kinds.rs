@@ -144,15 +144,18 @@ fn arm_shown(place: usize, finding: &ArmFinding) -> FindingView {
     }
 }
 
+/// What is alarming about two pictures that look alike.
+fn pair_alarms(contradicting: bool, straddling: bool) -> Vec<&'static str> {
+    let alarms = [contradicting.then_some("classes differ"), straddling.then_some("in two parts")];
+    alarms.into_iter().flatten().collect()
+}
+
 fn alike_shown(subject: &Subject<'_>, alike: &Alike) -> FindingView {
-    let mut alarms = Vec::new();
-    alarms.extend(alike.contradicting.then_some("classes differ"));
-    alarms.extend(alike.straddling.then_some("in two parts"));
     FindingView {
         images: vec![alike.a, alike.b],
         of_arm: None,
         note: format!("{} of 256 bits differ, cosine of features {:.3}", alike.distance, alike.cosine),
-        alarms,
+        alarms: pair_alarms(alike.contradicting, alike.straddling),
         choices: pair_choices(subject, alike.a, alike.b),
     }
 }
@@ -190,14 +193,11 @@ fn same_shown(subject: &Subject<'_>, same: &crate::findings::Same) -> FindingVie
 
 fn near_shown(subject: &Subject<'_>, near: &crate::findings::Near) -> FindingView {
     let pair = near.pair;
-    let mut alarms = Vec::new();
-    alarms.extend(near.contradicting.then_some("classes differ"));
-    alarms.extend(near.straddling.then_some("in two parts"));
     FindingView {
         images: vec![pair.a, pair.b],
         of_arm: None,
         note: format!("{} of 256 bits differ, similarity {:.3}", pair.distance, pair.similarity),
-        alarms,
+        alarms: pair_alarms(near.contradicting, near.straddling),
         choices: pair_choices(subject, pair.a, pair.b),
     }
 }

@@ -166,8 +166,9 @@ fn predicted(row: &[f64], given: usize) -> usize {
     argmax(&row)
 }
 
-/// The first of equals.
-fn argmax(row: &[f64]) -> usize {
+/// The place of the largest value, of equals the first.
+#[must_use]
+pub fn argmax(row: &[f64]) -> usize {
     (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 

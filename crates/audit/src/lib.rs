@@ -28,7 +28,7 @@ pub use arms::{ArmFinding, ArmQuestion, Look, looks, nearer_to_test};
 pub use decided::{Decided, Stale};
 pub use findings::{Findings, Near, Odd, Same};
 pub use hash::{DifferenceHash, HASH_BITS};
-pub use labels::{LabelError, LabelIssue, label_issues};
+pub use labels::{LabelError, LabelIssue, argmax, label_issues};
 pub use near::TooManyPairs;
 pub use odd::{Oddity, Scores};
 pub use seen::{Alike, FeatureError, LEAST_COSINE, Outlier, PictureFeatures};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::StudyError;
 use super::results::{cells, comparison_input};
 use super::sheet::StudySheet;
-use augtrial_audit::{Decided, LabelIssue, label_issues};
+use augtrial_audit::{Decided, LabelIssue, argmax, label_issues};
 use augtrial_base::events::Prediction;
 use augtrial_compare::{Comparison, StudyResults, TestSubset, compare, is_at_chance, on_subsets};
 use augtrial_data::manifest::LeftOut;
@@ -76,21 +76,17 @@ impl Answers {
         }
         let mean = |sums: &Vec<f64>| sums.iter().map(|sum| (sum / self.runs as f64).clamp(0.0, 1.0)).collect();
         let rows: Vec<Vec<f64>> = self.sums.iter().map(mean).collect();
+        let issues = label_issues(&self.labels, &rows, classes).map_err(|error| error.to_string())?;
         let (images, mut of_class) = (rows.len(), vec![0_usize; classes]);
         self.labels.iter().for_each(|&label| of_class[label as usize] += 1);
         let most = of_class.into_iter().max().unwrap_or(0) as f64 / images as f64;
-        let right = rows.iter().zip(&self.labels).filter(|(row, label)| largest(row) == Some(**label as usize)).count();
+        let right = rows.iter().zip(&self.labels).filter(|(row, label)| argmax(row) == **label as usize).count();
         // Whoever cannot tell the classes apart has no opinion on labels.
         if is_at_chance(right as f64 / images as f64, most, images) {
             return Err("the runs classify no better than by always naming the most frequent class".to_owned());
         }
-        label_issues(&self.labels, &rows, classes).map_err(|error| error.to_string())
+        Ok(issues)
     }
-}
-
-/// The place of the largest value.
-fn largest(row: &[f64]) -> Option<usize> {
-    (0..row.len()).max_by(|&one, &other| row[one].total_cmp(&row[other]))
 }
 
 /// What the report and `compare` say of the audit.
