@@ -1,17 +1,35 @@
 //! `augtrial check`: the file, and whether what it names is there. Trains nothing, and opens few pictures.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::CliError;
-use super::args::{CheckArgs, Experiment, Global};
+use super::args::{Experiment, Global, Json};
 use super::foreseen::tell_all;
 use super::output::{self, line, tell};
 use super::screen::{self, ERROR, FAINT, GOOD, styled};
 use super::session::Session;
 use augtrial_base::words::plural;
 use augtrial_plan::dataset::Dataset;
-use augtrial_plan::{Plan, PlanError, schema};
+use augtrial_plan::{Override, Plan, PlanError, schema};
 use augtrial_study::{Foreseen, foresee};
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Experiment files.
+    #[arg(required_unless_present = "schema")]
+    pub(super) files: Vec<PathBuf>,
+    /// Change a value before checking.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) set: Vec<Override>,
+    /// Print the JSON schema of experiment files, for editors.
+    #[arg(long)]
+    pub(super) schema: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
 
 pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<(), CliError> {
     if args.schema {

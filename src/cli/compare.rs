@@ -1,24 +1,40 @@
 //! `augtrial compare`: the answers and a table that fits the screen; with `--full` every statistic.
 
+use clap::Args;
+
 use super::CliError;
-use super::args::{CompareArgs, Global};
+use super::args::{Global, STUDY_HELP};
+use super::compare_full::{every_statistic, full};
 use super::compare_json::Document;
-use super::compare_metrics::other_metrics;
 use super::gaps::gaps;
 use super::output::{json, line, paragraph};
 use super::screen::{self, STRONG, styled};
 use super::study_name::open_study;
 use super::table::{table, table_within};
-use augtrial_base::numbers::{p_value, points_interval};
 use augtrial_base::text::terminal;
 use augtrial_base::words::plural;
-use augtrial_compare::{
-    ArmTuning, Comparison, ContrastResult, Judged, STATISTICS, Scale, Scope, Scoped, Tuning, Unscoped,
-};
+use augtrial_compare::{ArmTuning, Comparison, ContrastResult, Judged, Scale, Scope, Scoped, Tuning};
 use augtrial_plan::Plan;
 use augtrial_plan::dataset::{Dataset, Protocol};
-use augtrial_report::{AuditRecord, BannerFact, answers, banner, limits};
+use augtrial_report::{AuditRecord, BannerFact, answers, banner};
 use augtrial_study::{AuditComparison, audited_comparison_of, evaluations_of, tuning_of};
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    #[arg(default_value = "latest", help = STUDY_HELP)]
+    pub(super) study: String,
+    /// Show every statistic of every contrast, image by image too, and what was not varied.
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Print one JSON object instead of tables; docs/compare.schema.json describes it.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print the JSON schema of `--json`.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) schema: bool,
+    #[command(flatten)]
+    pub(super) given: super::given::GivenArgs,
+}
 
 /// What stands where there is no value.
 pub(super) const NONE: &str = "-";
@@ -153,37 +169,8 @@ fn in_unit(scale: Scale) -> String {
     if unit.is_empty() { String::new() } else { format!(", in {unit}") }
 }
 
-/// Every table.
-fn full(plan: &Plan, comparison: &Comparison, evaluations: &[(String, Comparison)]) -> Result<(), CliError> {
-    every_statistic(comparison)?;
-    for (name, on_set) in evaluations {
-        line(format_args!("\nOn the evaluation set {name}, {}:", plural(on_set.images, "image")))?;
-        line(arms(on_set, false))?;
-        if !on_set.contrasts.is_empty() {
-            line(contrasts(on_set))?;
-        }
-    }
-    line("\nNot varied, so that no interval covers it:")?;
-    limits(plan, comparison).iter().try_for_each(|limit| paragraph(format_args!("- {limit}")))
-}
-
-/// Every table of the test part.
-fn every_statistic(comparison: &Comparison) -> Result<(), CliError> {
-    line(arms(comparison, true))?;
-    if !comparison.contrasts.is_empty() {
-        paragraph(
-            "\nIn both scopes. On this test set only training noise varies; for new images like these, seeds and images vary.",
-        )?;
-        line(contrasts(comparison))?;
-        line("\nThe statistics behind it (docs/statistics.md says what each means).")?;
-        line(statistics(comparison))?;
-        examples(comparison)?;
-    }
-    other_metrics(comparison)
-}
-
 /// One row per arm.
-fn arms(comparison: &Comparison, full: bool) -> comfy_table::Table {
+pub(super) fn arms(comparison: &Comparison, full: bool) -> comfy_table::Table {
     let scale = comparison.measure().scale;
     let mean = if scale.unit().is_empty() { "mean".to_owned() } else { format!("mean {}", scale.unit()) };
     let mut header = vec!["arm", "seeds", mean.as_str(), "interval"];
@@ -221,12 +208,12 @@ pub(super) fn name(result: &ContrastResult) -> String {
     format!("{} - {}", result.contrast.treatment, result.contrast.control)
 }
 
-fn difference(result: &ContrastResult, scale: Scale) -> String {
+pub(super) fn difference(result: &ContrastResult, scale: Scale) -> String {
     result.mean_difference().map_or_else(|| NONE.to_owned(), |difference| scale.difference(difference))
 }
 
 /// The verdict of one scope, marked while pairs are missing.
-fn verdict(result: &ContrastResult, scoped: Option<&Scoped>) -> String {
+pub(super) fn verdict(result: &ContrastResult, scoped: Option<&Scoped>) -> String {
     let word = scoped.map_or("not known", |scoped| scoped.verdict.word());
     if result.missing.is_empty() { word.to_owned() } else { format!("{word} (provisional)") }
 }
@@ -238,77 +225,6 @@ pub(super) fn interval(scoped: Option<&Scoped>, scale: Scale) -> String {
         Some((low, high)) if low < high => scale.interval((low, high)),
         Some(_) => "no spread".to_owned(),
     }
-}
-
-/// One row per contrast and scope.
-fn contrasts(comparison: &Comparison) -> comfy_table::Table {
-    let scale = comparison.measure().scale;
-    let rows = comparison.contrasts.iter().flat_map(|result| {
-        let judged = result.judged();
-        let here = judged.and_then(|j| j.here.as_ref().ok());
-        let beyond = judged.and_then(|j| j.beyond.as_ref().ok());
-        [("this test set", here), ("new images", beyond)].map(|(scope, scoped)| {
-            // Redrawn studies have no one test set.
-            if judged.is_some_and(|j| j.here == Err(Unscoped::Redrawn)) && scoped.is_none() {
-                return None;
-            }
-            let word = judged.map_or_else(|| result.word().to_owned(), |_: &Judged| verdict(result, scoped));
-            Some(vec![
-                name(result),
-                scope.to_owned(),
-                format!("{}/{}", result.pairs.len(), comparison.seeds.len()),
-                difference(result, scale),
-                interval(scoped, scale),
-                word,
-            ])
-        })
-    });
-    let header = ["contrast", "scope", "pairs", "difference", "interval", "verdict"];
-    table(&header, &rows.flatten().collect::<Vec<_>>())
-}
-
-/// One row per statistic, one column per contrast.
-fn statistics(comparison: &Comparison) -> comfy_table::Table {
-    let scale = comparison.measure().scale;
-    let contrasts = || comparison.contrasts.iter();
-    let header: Vec<String> = std::iter::once("statistic".to_owned()).chain(contrasts().map(name)).collect();
-    let rows: Vec<Vec<String>> = STATISTICS
-        .iter()
-        .map(|statistic| {
-            let of = |result: &ContrastResult| {
-                let value = result.judged().and_then(|judged| (statistic.value)(judged).ok());
-                value.map_or_else(|| NONE.to_owned(), |value| statistic.form.show(value, scale))
-            };
-            std::iter::once(statistic.title.to_owned()).chain(contrasts().map(of)).collect()
-        })
-        .collect();
-    table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
-}
-
-/// Image by image, where predictions are at hand.
-fn examples(comparison: &Comparison) -> Result<(), CliError> {
-    let rows: Vec<Vec<String>> = comparison
-        .contrasts
-        .iter()
-        .filter_map(|result| {
-            let examples = result.judged()?.examples.as_ref()?;
-            let exact = || examples.mcnemar.iter().map(|seed| seed.test.exact);
-            let (low, high) = (exact().fold(1.0, f64::min), exact().fold(0.0, f64::max));
-            let interval =
-                examples.difference.map_or_else(|| NONE.to_owned(), |difference| points_interval(difference.interval));
-            Some(vec![
-                name(result),
-                examples.images.to_string(),
-                format!("{} to {}", p_value(low), p_value(high)),
-                interval,
-            ])
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    paragraph("\nImage by image: McNemar exact p of each seed, as a range; bootstrap interval over seeds and images.")?;
-    line(table(&["contrast", "images", "McNemar p", "interval"], &rows))
 }
 
 /// What was searched before the study, and what was chosen.

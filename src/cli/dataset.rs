@@ -1,10 +1,13 @@
 //! `augtrial dataset`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::{Args, Subcommand};
+use serde_json::json;
+
 use super::CliError;
-use super::args::{DatasetArgs, DatasetCommand, Experiment, Global};
+use super::args::{Experiment, Global, Json};
 use super::output::{json, line, paragraph};
 use super::session::{Session, is_experiment_file, progress};
 use super::table::table;
@@ -21,7 +24,65 @@ use augtrial_plan::DATA_VARIABLE;
 use augtrial_plan::dataset::Ingest;
 use augtrial_study::StudyData;
 use augtrial_synth::write_dataset;
-use serde_json::json;
+
+#[derive(Debug, Args)]
+pub(super) struct DatasetArgs {
+    #[command(subcommand)]
+    pub(super) command: DatasetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DatasetCommand {
+    /// Print the class table of a folder of class folders, or of an experiment's data set.
+    Stat {
+        /// A folder, or an experiment file.
+        path: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Read every image, and fail if any cannot be used or if bytes are there twice under different labels.
+    Verify {
+        /// A folder, or an experiment file.
+        path: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Get a data set from the network, compare it with pinned digests, and unpack it below `data`.
+    Fetch {
+        /// `trashnet`, or a recipe of your own: a TOML file with addresses and digests (docs/data.md).
+        name: String,
+        /// Take files that are here instead: an archive, or a folder that holds files of the recipe's names.
+        #[arg(long, value_name = "PATH")]
+        from: Vec<PathBuf>,
+        /// The folder of data sets.
+        #[arg(long, env = augtrial_plan::DATA_VARIABLE, default_value = "data", value_name = "DIR")]
+        to: PathBuf,
+        /// The program that gets files: curl, or one that takes its options.
+        #[arg(long, env = "AUGTRIAL_CURL", default_value = "curl", value_name = "PROGRAM")]
+        curl: String,
+    },
+    /// Render the synthetic data set into a folder.
+    Render {
+        /// The folder to make.
+        path: PathBuf,
+        /// Number of images.
+        #[arg(long, default_value_t = 600)]
+        images: u32,
+        /// Width and height, px.
+        #[arg(long, default_value = "64x48", value_parser = parse_size)]
+        size: (u32, u32),
+        /// Seed of the scenes.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("`{text}` is not a size: expected WIDTHxHEIGHT, e.g. 64x48");
+    let (width, height) = text.split_once('x').ok_or_else(wrong)?;
+    let side = |side: &str| side.parse().ok().filter(|side| (8..=8192).contains(side)).ok_or_else(wrong);
+    Ok((side(width)?, side(height)?))
+}
 
 pub(super) fn dataset(args: &DatasetArgs, global: &Global) -> Result<(), CliError> {
     match &args.command {

@@ -1,13 +1,56 @@
 //! `augtrial export`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
 
 use super::CliError;
-use super::args::{ExportArgs, ExportCommand, Global, TableArgs};
+use super::args::Global;
 use super::output::line;
 use augtrial_base::clock::Clock;
 use augtrial_export::{TableFormat, TableKind, export_mlflow, export_tensorboard, write_table};
 use augtrial_registry::Registry;
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    #[command(subcommand)]
+    pub(super) command: ExportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExportCommand {
+    /// The records of a study or of all cells of a design as one file, for another machine; weights stay behind.
+    Records(super::records::RecordsArgs),
+    /// Write a table of the runs.
+    Runs(TableArgs),
+    /// Write a table of every part of every epoch.
+    Epochs(TableArgs),
+    /// Write a table of every prediction for the test split.
+    Predictions(TableArgs),
+    /// Bring an MLflow server up to date; safe to repeat: runs already exported are skipped.
+    Mlflow {
+        /// The study's name; every study if absent.
+        study: Option<String>,
+        #[arg(long, env = "MLFLOW_TRACKING_URI", help = "Address of the server, e.g. http://127.0.0.1:5000")]
+        uri: String,
+    },
+    /// Write event files for TensorBoard.
+    Tensorboard {
+        /// The study's name; every study if absent.
+        study: Option<String>,
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TableArgs {
+    /// The file; its ending (`csv`, `parquet`, `jsonl`) decides the format.
+    pub(super) file: PathBuf,
+    /// The study's name; every study if absent.
+    pub(super) study: Option<String>,
+}
 
 pub(super) fn export(args: &ExportArgs, global: &Global) -> Result<(), CliError> {
     let registry = Registry::open(&global.runs, Clock::System)?;

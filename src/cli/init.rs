@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::CliError;
-use super::args::InitArgs;
 use super::output::{line, paragraph, warning};
 use super::proposal::{Data, Known, Proposal, bundled_editor, study_name};
 use super::screen::{STRONG, styled};
@@ -17,6 +18,23 @@ use augtrial_data::ingest::{Survey, survey};
 use augtrial_data::source::{Layout, Source};
 use augtrial_plan::dataset::Ingest;
 use augtrial_plan::networks::Architecture;
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The file to write.
+    #[arg(default_value = "experiment.toml")]
+    pub(super) file: PathBuf,
+    /// Folder of class folders, or of folders `train`, `val` and `test` that hold them. It is read, and sizes, split, seeds and
+    /// margin are proposed after it. Rendered images if absent.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Start from these weights: a safetensors file with torchvision's names (docs/pretrained.md).
+    #[arg(long, value_name = "FILE")]
+    pub(super) pretrained: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub(super) force: bool,
+}
 
 /// Files that cannot be used of which init tells.
 const SHOWN_FILES: usize = 3;

@@ -7,6 +7,7 @@ mod check;
 mod clean;
 mod compare;
 mod compare_audit_json;
+mod compare_full;
 mod compare_json;
 mod compare_metrics;
 mod compare_tuning_json;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
+
 use super::CliError;
-use super::args::{Global, PlanArgs};
+use super::args::{Experiment, Global, Json};
 use super::design::CellArgs;
 use super::foreseen::tell_all;
 use super::output::{json, line, paragraph, warning};
@@ -24,6 +26,26 @@ use augtrial_stats::{pairs_to_reach, smallest_reachable_p};
 use augtrial_study::{
     Choice, Crew, CrossFitPreview, DecodedPreview, Options, Preview, SearchPreview, TimeBasis, preview,
 };
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) experiment: Experiment,
+    #[command(flatten)]
+    pub(super) cells: super::design::CellArgs,
+    /// Only these arms.
+    #[arg(long = "arm", value_name = "NAME")]
+    pub(super) arms: Vec<String>,
+    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
+    /// alone runs on all cores unless `classifier.threads` says otherwise.
+    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) jobs: Option<u32>,
+    /// Show images of every class in every arm, too.
+    #[arg(long)]
+    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
 
 /// Classes that are shown; `--full` shows all.
 const MOST_CLASSES: usize = 12;

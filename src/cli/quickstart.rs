@@ -8,8 +8,9 @@ use augtrial_base::words::plural;
 use clap::{Args, FromArgMatches as _};
 
 use super::CliError;
-use super::args::{Global, RunArgs};
+use super::args::Global;
 use super::output::{line, paragraph};
+use super::run::RunArgs;
 use super::screen::{STRONG, styled};
 
 /// The experiment among the files, which names the others.

@@ -1,7 +1,11 @@
 //! `augtrial replay`.
 
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::CliError;
-use super::args::{Global, ReplayArgs};
+use super::args::Global;
 use super::output::{json, line};
 use super::session::{Signals, command_line, progress, workspace};
 use super::table::table;
@@ -10,6 +14,24 @@ use augtrial_study::{
     Check, Context, Grade, GradedAt, Replay, ReplayOptions, Surrounding, recorded_kernels, replay as rerun,
 };
 use augtrial_trial::Engine;
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The run: `latest`, or a unique prefix of its id.
+    pub(super) run: String,
+    /// Threads of the trial instead of the recorded number; other numbers give other bits.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) threads: Option<u32>,
+    /// Stop after so many epochs and compare those: a quick check.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) epochs: Option<u32>,
+    /// Folder that relative paths of the recorded plan start from; the recorded experiment file's if absent.
+    #[arg(long, value_name = "DIR")]
+    pub(super) base: Option<PathBuf>,
+    /// Print one JSON object: the grade, the surroundings, and every quantity that was compared.
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 /// Digits of a digest that are shown.
 const SHORT_DIGEST_DIGITS: usize = 12;

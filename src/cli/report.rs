@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use clap::Args;
+
 use super::CliError;
-use super::args::{Global, ReportArgs};
+use super::args::{Global, STUDY_HELP};
 use super::output::{line, tell};
 use super::screen::link;
 use super::session::{Signals, workspace};
@@ -11,6 +13,19 @@ use super::study_name::open_study;
 use augtrial_base::words::chain;
 use augtrial_registry::{Filter, Registry, SetAside};
 use augtrial_study::{Pictures, moved_note, report_folder, verify_report_of, write_report_of};
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    #[arg(default_value = "latest", help = STUDY_HELP)]
+    pub(super) study: String,
+    /// Write nothing: make the report again in memory, list every file that differs, is missing or is extra, and fail if any
+    /// does.
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// Leave the gallery out: for data whose pictures may not be passed on.
+    #[arg(long)]
+    pub(super) without_pictures: bool,
+}
 
 pub(super) fn report(args: &ReportArgs, global: &Global) -> Result<(), CliError> {
     let (registry, plan) = open_study(&args.study, global)?;

@@ -1,18 +1,59 @@
 //! `augtrial run`: runs a study, and ends with its answer.
 
-use augtrial_base::words::plural;
-use augtrial_study::{Options, Outcome, as_tuned, comparison_of, evaluations_of, tuning_of};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::CliError;
-use super::args::{Global, Resume, RunArgs};
+use super::args::{Experiment, Global, Json};
 use super::compare::brief;
 use super::compare_json::Document;
 use super::output::{self, line, paragraph, tell};
 use super::screen::{STRONG, link, styled};
 use super::session::Session;
 use augtrial_base::clock::Clock;
+use augtrial_base::words::plural;
 use augtrial_registry::Registry;
+use augtrial_study::{Options, Outcome, as_tuned, comparison_of, evaluations_of, tuning_of};
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) experiment: Experiment,
+    #[command(flatten)]
+    pub(super) cells: super::design::CellArgs,
+    /// Only these arms.
+    #[arg(long = "arm", value_name = "NAME")]
+    pub(super) arms: Vec<String>,
+    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
+    /// alone runs on all cores unless `classifier.threads` says otherwise.
+    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) jobs: Option<u32>,
+    /// What to do with attempts that were interrupted.
+    #[arg(long, value_enum, default_value_t, num_args = 0..=1, default_missing_value = "auto", value_name = "WHEN")]
+    pub(super) resume: Resume,
+    /// Try failed trials once more, as new attempts.
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    /// Save the state of a trial so often, e.g. `1epoch`, `5epochs`, `10min` or `30s` (times also in the middle of an epoch);
+    /// if absent, at the end of an epoch when 30 s have passed since the last time. SIGUSR1 saves at once. Decides no result.
+    #[arg(long, value_name = "RULE")]
+    pub(super) checkpoint_every: Option<augtrial_trial::CheckpointRule>,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// What to do with attempts that were interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Resume {
+    /// Continue from the last checkpoint.
+    #[default]
+    Auto,
+    /// Begin a new attempt.
+    Never,
+}
 
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
     let session = Session::open(&args.experiment, global)?;

@@ -2,16 +2,92 @@
 
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
 use super::CliError;
-use super::args::{Global, ListArgs, RunsArgs, RunsCommand};
+use super::args::{Global, Json};
 use super::output::{json, line, tell};
 use super::run_tables;
 use super::screen::{STRONG, styled};
+use super::seed_grammar::Seeds;
 use super::table::{brief_table_of, json_of, table_of};
 use augtrial_base::clock::Clock;
 use augtrial_base::words::{nearest, plural};
-use augtrial_registry::{Filter, QueryLimits, Registry, RegistryError, RunId, SetAside, Status, Table};
-use serde_json::{Map, Value, json};
+use augtrial_registry::{Filter, QueryLimits, Registry, RegistryError, RunId, SetAside, Status, StatusKind, Table};
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    pub(super) command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List runs, the newest first.
+    List(ListArgs),
+    /// Show one run: `latest`, `latest~1` for the one before it, or a unique prefix of its id.
+    Show {
+        run: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show how two runs differ: plan, environment, results.
+    Diff {
+        a: String,
+        b: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Ask the registry in SQL; nothing can be changed.
+    Query {
+        sql: String,
+        /// Rows at most.
+        #[arg(long, value_name = "N", default_value_t = QueryLimits::default().rows)]
+        rows: usize,
+        /// Seconds at most.
+        #[arg(long, value_name = "N", default_value_t = QueryLimits::default().time.as_secs())]
+        secs: u64,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Compare every byte of finished and failed runs with what was there when they ended.
+    Verify {
+        /// Only this run: `latest`, or a unique prefix of its id.
+        run: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Rebuild the registry from the run folders.
+    Reindex,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only runs of this study.
+    #[arg(long)]
+    pub(super) study: Option<String>,
+    /// Only runs of this arm.
+    #[arg(long)]
+    pub(super) arm: Option<String>,
+    /// Only runs with these seeds, e.g. `3` or `1-5`.
+    #[arg(long, value_name = "SEEDS", value_parser = super::seed_grammar::these)]
+    pub(super) seeds: Option<Seeds>,
+    /// Only runs that are `finished`, `failed`, `running` or `interrupted`.
+    #[arg(long)]
+    pub(super) status: Option<StatusKind>,
+    /// Only runs that count: of each trial the first that finished.
+    #[arg(long)]
+    pub(super) counted: bool,
+    /// So many at most.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// Show every column.
+    #[arg(long)]
+    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
 
 pub(super) fn runs(args: RunsArgs, global: &Global) -> Result<(), CliError> {
     if let RunsCommand::Reindex = args.command {

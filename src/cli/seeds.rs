@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use clap::Args;
+
 use super::CliError;
-use super::args::{Global, SeedsArgs};
+use super::args::{Global, Json, STUDY_HELP};
 use super::output::{json, line, paragraph};
 use super::session::is_experiment_file;
 use super::study_name::open_study;
@@ -15,6 +17,21 @@ use augtrial_registry::{Provenance, Registry};
 use augtrial_report::seed_list;
 use augtrial_stats::Degenerate;
 use augtrial_study::comparison_of;
+
+#[derive(Debug, Args)]
+pub(super) struct SeedsArgs {
+    #[arg(default_value = "latest", help = STUDY_HELP)]
+    pub(super) study: String,
+    /// Probability of finding the difference if it is real.
+    #[arg(long, default_value_t = 0.8)]
+    pub(super) power: f64,
+    /// Difference that is to be found, on the scale of the metric (0.01 is one percentage point); the one observed, and the
+    /// study's delta, if absent.
+    #[arg(long, value_name = "D")]
+    pub(super) effect: Option<f64>,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
 
 pub(super) fn seeds(args: &SeedsArgs, global: &Global) -> Result<(), CliError> {
     let (registry, plan) = open_study(&args.study, global)?;

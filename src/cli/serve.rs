@@ -1,13 +1,24 @@
 //! `augtrial serve`.
 
+use clap::Args;
 use tokio::signal;
 
 use super::CliError;
-use super::args::{Global, ServeArgs};
+use super::args::Global;
 use super::output::line;
 use augtrial_base::clock::Clock;
 use augtrial_registry::Registry;
 use augtrial_serve::{Folders, bind, serve as serve_until};
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Port of 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 8642)]
+    pub(super) port: u16,
+    /// Show test results before all trials of a study have ended. The study's report then says that somebody looked.
+    #[arg(long)]
+    pub(super) peek: bool,
+}
 
 pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), CliError> {
     // Brings the index up to date once; from here on it is only read.

@@ -1,8 +1,15 @@
 //! `augtrial completions` and `augtrial man`.
 
-use super::args::CompletionsArgs;
+use clap::Args;
+use clap_complete::Shell;
+
 use super::output::line;
 use super::{CliError, examples};
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    pub(super) shell: Shell,
+}
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), CliError> {
     let mut script = Vec::new();

@@ -1,22 +1,22 @@
 //! Checks of meaning: numbers in their ranges, names unique, contrasts that name arms. All of them, each with its place.
 
+mod classifier;
+mod data;
+
 use std::collections::BTreeSet;
-use std::path::{Component, Path};
 
 use super::Role;
 use super::arm::Arm;
 use super::balance;
-use super::classifier::{Budget, Classifier, Optimizer, Schedule};
-use super::command;
 use super::copies;
 use super::cross_fit;
-use super::dataset::{Dataset, Protocol, SplitRule};
-use super::declared::{Division, class_name_problem};
+use super::dataset::Protocol;
+use super::declared::Division;
 use super::design::{self, Mistake};
 use super::evaluation::EvaluationSource;
 use super::extra;
 use super::features;
-use super::file::{ExperimentFile, Redraw};
+use super::file::ExperimentFile;
 use super::gate;
 use super::overrides::MOST_SEEDS;
 use super::replace;
@@ -28,26 +28,11 @@ use super::transform::Transform;
 use super::tune::{self, Stage, Training, Wrong};
 use augtrial_base::catalog::Limit;
 use augtrial_base::diagnostic::Diagnostic;
-use augtrial_base::digest::Digest;
 use augtrial_base::words::nearest;
 
 const MAX_SIDE_PX: u32 = 8192;
-/// Largest bound of decoded pixels, in GB.
-const MOST_CACHE_GB: f64 = 1e6;
-/// Most folds of a division.
-const MAX_FOLDS: f64 = 100.0;
-/// Largest bound of a picture's pixels: 64 times what cameras make.
-const MAX_PIXELS: u64 = 1 << 32;
-/// Characters of a wrong name that an error shows.
-const SHOWN_CHARS: usize = 60;
 /// What commands call the study of the newest run.
 const LATEST: &str = "latest";
-/// Batch normalization needs more than one value a channel.
-const MIN_BATCH_SIZE: u32 = 2;
-/// Nobody trains for so long; beyond, numbers of updates and images overflow.
-const MOST_EPOCHS: f64 = 1e6;
-const MOST_UPDATES: f64 = 1e9;
-
 /// What to do about a name that is none, if it is none.
 pub(super) fn slug_problem(name: &str) -> Option<&'static str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -187,256 +172,6 @@ impl Checker<'_> {
             "this metric is no share, so that the default margin of 0.01 means nothing",
             "say with `delta` which difference of it is too small to matter, e.g. `delta = 0.05`",
         );
-    }
-
-    fn data(&mut self, file: &ExperimentFile) {
-        let ingest = &file.ingest;
-        for (side, path) in [(ingest.width_px, "ingest.width_px"), (ingest.height_px, "ingest.height_px")] {
-            self.within(side.into(), 1.0, MAX_SIDE_PX.into(), path);
-        }
-        self.require((1..=MAX_PIXELS).contains(&ingest.max_pixels), "ingest.max_pixels", || {
-            format!("`max_pixels` must lie between 1 and {MAX_PIXELS}, not {}", ingest.max_pixels)
-        });
-        if let Some(gigabytes) = ingest.cache_gb {
-            self.within(gigabytes, 0.0, MOST_CACHE_GB, "ingest.cache_gb");
-        }
-        if let Dataset::Synthetic(synthetic) = &file.dataset {
-            self.limits(synthetic.limits(), "dataset.synthetic");
-        }
-    }
-
-    fn classes(&mut self, dataset: &Dataset) {
-        let (classes, path) = match dataset {
-            Dataset::Folder(folder) => (folder.classes.as_deref(), "dataset.folder.classes"),
-            Dataset::Csv(csv) => (csv.classes.as_deref(), "dataset.csv.classes"),
-            Dataset::Index(index) => (Some(&*index.classes), "dataset.index.classes"),
-            Dataset::Parquet(parquet) => (parquet.classes.as_deref(), "dataset.parquet.classes"),
-            Dataset::Synthetic(_) => (None, ""),
-        };
-        let classes = classes.unwrap_or_default();
-        for (index, class) in classes.iter().enumerate() {
-            let shown: String = class.escape_debug().take(SHOWN_CHARS).collect();
-            let problem = class_name_problem(class);
-            self.require(problem.is_none(), path, || {
-                format!("`{shown}` cannot be a class: {}", problem.unwrap_or_default())
-            });
-            self.require(classes.iter().position(|other| other == class) == Some(index), path, || {
-                format!("`classes` has `{shown}` twice")
-            });
-            // The names of a table are no folders.
-            let inside = Path::new(class).components().all(|part| matches!(part, Component::Normal(_)));
-            self.require_or(
-                inside || matches!(dataset, Dataset::Csv(_) | Dataset::Parquet(_)),
-                path,
-                &format!("class `{shown}` leads out of the folder of the images"),
-                "name a folder below `path`",
-            );
-        }
-    }
-
-    fn split(&mut self, file: &ExperimentFile, division: Division) {
-        match file.split {
-            Some(SplitRule::Stratified(split)) => {
-                self.within(split.validation, 0.0, 1.0, "split.stratified.validation");
-                self.within(split.test, 0.0, 1.0, "split.stratified.test");
-                self.require(split.validation > 0.0 && split.test > 0.0, "split.stratified", || {
-                    "`validation` and `test` must both be above 0: one selects the epoch, the other judges it"
-                        .to_owned()
-                });
-                self.require(split.validation + split.test < 1.0, "split.stratified", || {
-                    "`validation` and `test` leave nothing to train on".to_owned()
-                });
-            }
-            Some(SplitRule::Given(given)) => {
-                self.within(given.validation_from_train, 0.01, 0.9, "split.given.validation_from_train");
-                self.require_or(
-                    division != Division::None,
-                    "split.given",
-                    "this data set prescribes no split",
-                    "use [split.stratified], or give the parts: folders `train` and `test` above the class folders, a \
-                     column `split` in [dataset.csv] or [dataset.parquet], shards named `train-...` and `test-...`, or [dataset.index]",
-                );
-            }
-            Some(SplitRule::Folds(folds)) => {
-                self.within(folds.k.into(), 2.0, MAX_FOLDS, "split.folds.k");
-                self.within(folds.validation, 0.01, 0.9, "split.folds.validation");
-                self.require_or(
-                    !file.study.seeds.contains(&0),
-                    "study.seeds",
-                    "seeds of folds count from 1",
-                    "seeds 1 to k test on the k folds of one division, seeds k + 1 to 2 k on those of a second",
-                );
-            }
-            None => {}
-        }
-        let given = matches!(file.split, Some(SplitRule::Given(_)))
-            || (file.split.is_none() && division == Division::Prescribed);
-        self.require_or(
-            !(given && file.study.protocol == Protocol::AsPublished),
-            "study.protocol",
-            "the as-published protocol divides files after augmentation, so no split can be given",
-            "use [split.stratified] with it",
-        );
-    }
-
-    fn redraw(&mut self, file: &ExperimentFile, division: Division) {
-        let redraw = &file.study.redraw;
-        let folds = matches!(file.split, Some(SplitRule::Folds(_)));
-        let twice = redraw.iter().enumerate().any(|(index, what)| redraw[..index].contains(what));
-        self.require(!twice, "study.redraw", || "`redraw` names the same twice".to_owned());
-        self.require_or(
-            file.study.protocol == Protocol::LeakFree || (redraw.is_empty() && !folds),
-            "study.protocol",
-            "the as-published protocol has one draw for all seeds",
-            "leave `redraw` and [split.folds] out: what it shows is how studies were done that drew once",
-        );
-        let split = redraw.contains(&Redraw::Split);
-        self.require_or(
-            !(split && folds),
-            "study.redraw",
-            "`redraw` has `split`, and folds draw the split already",
-            "leave it out of `redraw`, or use [split.stratified]",
-        );
-        let given = matches!(file.split, Some(SplitRule::Given(_)))
-            || (file.split.is_none() && division == Division::Prescribed);
-        self.require_or(
-            !(split && given),
-            "study.redraw",
-            "a prescribed split cannot be redrawn",
-            "use [split.stratified], which leaves the prescribed parts alone, or leave `split` out of `redraw`",
-        );
-    }
-
-    fn audit(&mut self, file: &ExperimentFile) {
-        let audit = &file.audit;
-        if let Some(radius) = audit.radius {
-            self.within(radius.into(), 0.0, 128.0, "audit.radius");
-        }
-        if let Some(similarity) = audit.similarity {
-            self.within(similarity, 0.0, 1.0, "audit.similarity");
-        }
-        self.found.extend(audit.decided.check(self.root, "audit.decided."));
-        let divides = file.split.is_some_and(SplitRule::minds_near_duplicates) || !audit.is_empty();
-        self.require_or(
-            !(divides && file.study.protocol == Protocol::AsPublished),
-            "study.protocol",
-            "the as-published protocol divides files whatever they show, so no audit can steer it",
-            "leave [audit] and near duplicates out, or use the leak-free protocol",
-        );
-    }
-
-    fn classifier(&mut self, classifier: &Classifier, file: &ExperimentFile) {
-        let at = |key: &str| format!("classifier.{key}");
-        self.within(classifier.batch_size.into(), MIN_BATCH_SIZE.into(), 65536.0, &at("batch_size"));
-        self.within(classifier.label_smoothing, 0.0, 0.999, &at("label_smoothing"));
-        let (amount, most, key) = match classifier.budget {
-            Budget::Epochs(epochs) => (f64::from(epochs), MOST_EPOCHS, "budget.epochs"),
-            Budget::Updates(updates) => (updates as f64, MOST_UPDATES, "budget.updates"),
-        };
-        self.within(amount, 1.0, most, &at(key));
-        if let Some(threads) = classifier.threads {
-            self.within(threads.into(), 1.0, 1024.0, &at("threads"));
-        }
-        for fault in command::faults(classifier, &file.arms, &file.evaluations) {
-            self.require_or(false, &at(fault.key), &fault.message, fault.help);
-        }
-        let input = classifier.input;
-        let (width, height) =
-            (input.width_px.unwrap_or(file.ingest.width_px), input.height_px.unwrap_or(file.ingest.height_px));
-        let sides = [(width, "width_px", input.width_px.is_some()), (height, "height_px", input.height_px.is_some())];
-        for (side, key, is_own) in sides {
-            // What a network from a file takes is in its manifest, which is read when the study is prepared; what a command
-            // takes, nobody knows.
-            let least = classifier.row().map_or(1, |network| network.least_input_px);
-            // An error stands where the number was typed.
-            let path = if is_own { at(&format!("input.{key}")) } else { format!("ingest.{key}") };
-            self.within(side.into(), least.into(), MAX_SIDE_PX.into(), &path);
-        }
-        if let Some(resize) = input.eval_resize_px {
-            self.require(resize >= width.max(height), &at("input.eval_resize_px"), || {
-                format!("`eval_resize_px` must be at least the larger side of the input, {}", width.max(height))
-            });
-        }
-        self.transfer(classifier);
-        self.optimizer(&classifier.optimizer, "classifier");
-        self.schedule(classifier.schedule, "classifier");
-        self.transforms(&classifier.transforms, "classifier.transforms");
-    }
-
-    fn schedule(&mut self, schedule: Schedule, path: &str) {
-        let at = |key: &str| format!("{path}.{key}");
-        let (warmup, key) = match schedule {
-            Schedule::Constant(constant) => (constant.warmup, "schedule.constant.warmup"),
-            Schedule::Step(step) => {
-                self.positive(step.factor, &at("schedule.step.factor"));
-                self.positive(step.every_epochs.into(), &at("schedule.step.every_epochs"));
-                (step.warmup, "schedule.step.warmup")
-            }
-            Schedule::Cosine(cosine) => {
-                self.within(cosine.floor, 0.0, 1.0, &at("schedule.cosine.floor"));
-                (cosine.warmup, "schedule.cosine.warmup")
-            }
-        };
-        self.within(warmup, 0.0, 0.99, &at(key));
-    }
-
-    fn transfer(&mut self, classifier: &Classifier) {
-        self.require_or(
-            classifier.network.is_none() || classifier.architecture.is_none(),
-            "classifier.network",
-            "`network` and `architecture` name two networks",
-            "leave one of them out",
-        );
-        self.require_or(
-            classifier.freeze.is_none() || classifier.pretrained.is_some() || classifier.network.is_some(),
-            "classifier.freeze",
-            "`freeze` needs `pretrained`: random weights would stay random",
-            "name a safetensors file with `pretrained` (docs/pretrained.md), or leave `freeze` out",
-        );
-        if let Some(digest) = &classifier.weights_digest {
-            self.require_or(
-                digest.parse::<Digest>().is_ok(),
-                "classifier.weights_digest",
-                "`weights_digest` must have 64 hexadecimal digits",
-                "it is the SHA-256 of the file, which `augtrial weights fetch` and `sha256sum` print",
-            );
-            self.require_or(
-                classifier.pretrained.is_some(),
-                "classifier.weights_digest",
-                "`weights_digest` needs `pretrained`: there is no file to compare",
-                "name the file with `pretrained`, or leave `weights_digest` out",
-            );
-        }
-        if let Some(network) = classifier.row() {
-            self.require(network.can_freeze(classifier.freeze), "classifier.freeze", || {
-                format!("`{}` has no such part to freeze", network.name)
-            });
-        }
-        if let Some(rate) = classifier.head_learning_rate {
-            self.positive(rate, "classifier.head_learning_rate");
-        }
-    }
-
-    fn optimizer(&mut self, optimizer: &Optimizer, path: &str) {
-        match optimizer {
-            Optimizer::Sgd(sgd) => {
-                let at = |key: &str| format!("{path}.optimizer.sgd.{key}");
-                self.positive(sgd.learning_rate, &at("learning_rate"));
-                self.within(sgd.momentum, 0.0, 0.9999, &at("momentum"));
-                self.within(sgd.weight_decay, 0.0, 1.0, &at("weight_decay"));
-                self.require(!sgd.nesterov || sgd.momentum > 0.0, &at("nesterov"), || {
-                    "`nesterov` needs a `momentum` above 0".to_owned()
-                });
-            }
-            Optimizer::Adamw(adamw) => {
-                let at = |key: &str| format!("{path}.optimizer.adamw.{key}");
-                self.positive(adamw.learning_rate, &at("learning_rate"));
-                self.within(adamw.beta1, 0.0, 0.999_999, &at("beta1"));
-                self.within(adamw.beta2, 0.0, 0.999_999_9, &at("beta2"));
-                self.positive(adamw.epsilon, &at("epsilon"));
-                self.within(adamw.weight_decay, 0.0, 1.0, &at("weight_decay"));
-            }
-        }
     }
 
     fn arms(&mut self, arms: &[Arm]) {
