@@ -73,14 +73,15 @@ impl Normalization {
 /// Every network.
 ///
 /// Multiply-adds: He et al. 2016, table 1. Parameters: torchvision's documentation. Outputs: torchsummary's
-/// "forward/backward pass size" at 224 x 224 (62.79, 96.29 and 286.56 MiB), of which the forward half is kept.
+/// "forward/backward pass size" at 224 x 224 (62.79, 96.29 and 286.56 MiB), of which the forward half is kept. Those of networks
+/// for small images are counted in the same way.
 pub static NETWORKS: [Network; ROWS.len()] = ROWS;
 
-const ROWS: [Network; 4] = [
+const ROWS: [Network; 6] = [
     Network {
         name: "resnet18",
         title: "ResNet-18",
-        help: "Residual network of 18 layers (He et al. 2016): the fastest, and the default.",
+        help: "Residual network of 18 layers (He et al. 2016): the default.",
         forward_gmacs: 1.8,
         parameters: 11_689_512,
         output_bytes_per_pixel: 656,
@@ -103,6 +104,24 @@ const ROWS: [Network; 4] = [
         parameters: 25_557_032,
         output_bytes_per_pixel: 2994,
         ..RESIDUAL
+    },
+    Network {
+        name: "resnet20",
+        title: "ResNet-20",
+        help: "Residual network of 20 layers for images of some 32 px (He et al. 2016, section 4.2): 0.3 M weights.",
+        forward_gmacs: 2.0,
+        parameters: 336_824,
+        output_bytes_per_pixel: 2640,
+        ..SMALL
+    },
+    Network {
+        name: "resnet56",
+        title: "ResNet-56",
+        help: "Residual network of 56 layers for images of some 32 px (He et al. 2016, section 4.2): three times the time of `resnet20`.",
+        forward_gmacs: 6.2,
+        parameters: 920_120,
+        output_bytes_per_pixel: 7344,
+        ..SMALL
     },
     Network {
         name: "efficientnet-lite0",
@@ -154,6 +173,9 @@ const RESIDUAL: Network = Network {
         year: 2016,
     },
 };
+
+/// What residual networks for small images share: their stem keeps the size, and two of three stages halve it.
+const SMALL: Network = Network { stride_px: 4, stages: 3, least_input_px: 8, ..RESIDUAL };
 
 /// The names, for messages about a name that is none of them.
 static NAMES: [&str; ROWS.len()] = {
@@ -287,7 +309,7 @@ mod tests {
         let error = serde_json::from_str::<Architecture>("\"resnet19\"").unwrap_err().to_string();
         assert!(
             error.contains(
-                "unknown variant `resnet19`, expected one of `resnet18`, `resnet34`, `resnet50`, `efficientnet-lite0`"
+                "unknown variant `resnet19`, expected one of `resnet18`, `resnet34`, `resnet50`, `resnet20`, `resnet56`, `efficientnet-lite0`"
             ),
             "{error}"
         );

@@ -28,11 +28,13 @@ use augtrial_plan::networks::Network as Row;
 pub type Constructor = fn(classes: usize, device: Device) -> Box<dyn Network>;
 
 /// The constructor of each network, by the name of its row.
-const CONSTRUCTORS: [(&str, Constructor); 4] = [
+const CONSTRUCTORS: [(&str, Constructor); 6] = [
     ("efficientnet-lite0", |classes, device| Box::new(EfficientNetLite::new(classes, device))),
     ("resnet18", |classes, device| Box::new(ResNet::new(ResNetLayout::RESNET18, classes, device))),
+    ("resnet20", |classes, device| Box::new(ResNet::new(ResNetLayout::RESNET20, classes, device))),
     ("resnet34", |classes, device| Box::new(ResNet::new(ResNetLayout::RESNET34, classes, device))),
     ("resnet50", |classes, device| Box::new(ResNet::new(ResNetLayout::RESNET50, classes, device))),
+    ("resnet56", |classes, device| Box::new(ResNet::new(ResNetLayout::RESNET56, classes, device))),
 ];
 
 /// The constructor of a network that an experiment names.

@@ -3,6 +3,9 @@
 //! Names, shapes and arithmetic are torchvision's, so that its state dicts load and give its logits. As there, a bottleneck
 //! carries its stride in the 3x3 convolution ("v1.5"), not in the first 1x1 as in the paper.
 //!
+//! Small images have networks of their own in the paper (section 4.2): a 3x3 stem that keeps the size, and three stages. Shortcuts
+//! whose shapes differ are projections here (the paper's option B), so that all networks of this file are made alike.
+//!
 //! Frozen batch normalization uses its running statistics and leaves them: Chollet, "Transfer learning & fine-tuning",
 //! Keras guides, section "`BatchNormalization` and `trainable`"; likewise torchvision's `FrozenBatchNorm2d`. With
 //! statistics that move, features would not be fixed.
@@ -19,8 +22,9 @@ const IMAGE_CHANNELS: i64 = 3;
 const NORMALIZING: Normalizing = Normalizing { momentum: 0.1, epsilon: 1e-5 };
 /// torchvision counts batches beside running statistics; no result depends on it.
 const BATCH_COUNT: &str = ".num_batches_tracked";
-/// Channels of the stem in the paper.
+/// Channels of the stem in the paper, for photographs and for small images.
 const PAPER_WIDTH: i64 = 64;
+const SMALL_WIDTH: i64 = 16;
 
 /// Which residual branch a block has (figure 5 of the paper).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +35,22 @@ pub enum Branch {
     Bottleneck,
 }
 
-/// The plan of a residual network (table 1 of the paper).
+/// What comes before the stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stem {
+    /// A 7x7 convolution of stride 2, and a 3x3 maximum of stride 2: for photographs.
+    Quartering,
+    /// A 3x3 convolution: for images of some 32 px.
+    Keeping,
+}
+
+/// The plan of a residual network (table 1 and section 4.2 of the paper).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResNetLayout {
+    pub stem: Stem,
     pub branch: Branch,
-    /// Blocks in each of the four stages.
-    pub depths: [usize; 4],
+    /// Blocks in each stage.
+    pub depths: &'static [usize],
     /// Channels of the stem and of the first stage's 3x3 convolutions; doubled from stage to stage.
     pub width: i64,
 }
@@ -45,6 +59,7 @@ pub struct ResNetLayout {
 #[derive(Debug)]
 pub struct ResNet {
     stem: ConvNorm,
+    pools: bool,
     stages: Vec<Vec<Block>>,
     head: Linear,
     freeze: Freeze,
@@ -58,12 +73,18 @@ struct Block {
 }
 
 impl ResNetLayout {
-    pub const RESNET18: Self = Self::of(Branch::Basic, [2, 2, 2, 2]);
-    pub const RESNET34: Self = Self::of(Branch::Basic, [3, 4, 6, 3]);
-    pub const RESNET50: Self = Self::of(Branch::Bottleneck, [3, 4, 6, 3]);
+    pub const RESNET18: Self = Self::of(Branch::Basic, &[2, 2, 2, 2]);
+    pub const RESNET34: Self = Self::of(Branch::Basic, &[3, 4, 6, 3]);
+    pub const RESNET50: Self = Self::of(Branch::Bottleneck, &[3, 4, 6, 3]);
+    pub const RESNET20: Self = Self::small(&[3, 3, 3]);
+    pub const RESNET56: Self = Self::small(&[9, 9, 9]);
 
-    const fn of(branch: Branch, depths: [usize; 4]) -> Self {
-        Self { branch, depths, width: PAPER_WIDTH }
+    const fn of(branch: Branch, depths: &'static [usize]) -> Self {
+        Self { stem: Stem::Quartering, branch, depths, width: PAPER_WIDTH }
+    }
+
+    const fn small(depths: &'static [usize]) -> Self {
+        Self { stem: Stem::Keeping, branch: Branch::Basic, depths, width: SMALL_WIDTH }
     }
 
     fn expansion(self) -> i64 {
@@ -79,7 +100,11 @@ impl ResNet {
     /// one; see `init` and `pretrained` for useful values.
     #[must_use]
     pub fn new(layout: ResNetLayout, classes: usize, device: Device) -> Self {
-        let stem = conv_norm(IMAGE_CHANNELS, layout.width, 7, 2, device);
+        let (kernel_px, stride, pools) = match layout.stem {
+            Stem::Quartering => (7, 2, true),
+            Stem::Keeping => (3, 1, false),
+        };
+        let stem = conv_norm(IMAGE_CHANNELS, layout.width, kernel_px, stride, device);
         let mut channels = layout.width;
         let mut stages = Vec::new();
         for (stage, &depth) in layout.depths.iter().enumerate() {
@@ -92,14 +117,13 @@ impl ResNet {
             }
             stages.push(blocks);
         }
-        Self { stem, stages, head: Linear::new(channels, classes as i64, device), freeze: Freeze::None }
+        Self { stem, pools, stages, head: Linear::new(channels, classes as i64, device), freeze: Freeze::None }
     }
 
     /// Features `[N, F]`, with a change of what one of the stages, counted from 1, gives.
     fn features(&self, images: &Tensor, mode: Mode, changed: Option<(usize, Change<'_>)>) -> Result<Tensor, TchError> {
         let mode_of = |part: Part| if part.is_frozen(self.freeze) { Mode::Evaluate } else { mode };
-        let mut x = self.stem.forward(images, mode_of(Part::Stem))?.f_relu_()?;
-        x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
+        let mut x = pooled(self.stem.forward(images, mode_of(Part::Stem))?.f_relu_()?, self.pools)?;
         for (number, stage) in (1..).zip(&self.stages) {
             for block in stage {
                 x = block.forward(&x, mode_of(Part::Body))?;
@@ -174,13 +198,18 @@ impl Network for ResNet {
                 blocks.push(FoldedBlock { branch, projection });
             }
             let (stem, head) = (self.stem.folded(kind)?, self.head.folded(precision)?);
-            Ok(Box::new(FoldedResNet { kind, stem, blocks, head }) as Box<dyn Folded>)
+            Ok(Box::new(FoldedResNet { kind, stem, pools: self.pools, blocks, head }) as Box<dyn Folded>)
         })
     }
 
     fn folded_head(&self, precision: Precision) -> Result<Box<dyn FoldedHead>, TchError> {
         Ok(Box::new(self.head.folded(precision)?))
     }
+}
+
+/// What the stem gives to the stages.
+fn pooled(x: Tensor, pools: bool) -> Result<Tensor, TchError> {
+    if pools { x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false) } else { Ok(x) }
 }
 
 /// A centered convolution of `kernel_px` on every side, with batch normalization.
@@ -226,6 +255,7 @@ impl Block {
 struct FoldedResNet {
     kind: Kind,
     stem: FoldedConv,
+    pools: bool,
     blocks: Vec<FoldedBlock>,
     head: FoldedLinear,
 }
@@ -259,8 +289,7 @@ impl FoldedHead for FoldedResNet {
 
 impl Folded for FoldedResNet {
     fn features(&self, images: &Tensor) -> Result<Tensor, TchError> {
-        let mut x = self.stem.forward(&images.f_to_kind(self.kind)?)?.f_relu_()?;
-        x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
+        let mut x = pooled(self.stem.forward(&images.f_to_kind(self.kind)?)?.f_relu_()?, self.pools)?;
         for block in &self.blocks {
             x = block.forward(&x)?;
         }

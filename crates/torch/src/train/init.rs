@@ -48,10 +48,10 @@ mod tests {
     use super::super::state::{digest, to_host};
     use super::*;
     use crate::networks::Network as _;
-    use crate::networks::resnet::{Branch, ResNet, ResNetLayout};
+    use crate::networks::resnet::{Branch, ResNet, ResNetLayout, Stem};
 
     fn network(study: u64, seed: u64) -> Vec<NamedTensor> {
-        let layout = ResNetLayout { branch: Branch::Basic, depths: [2, 2, 2, 2], width: 16 };
+        let layout = ResNetLayout { stem: Stem::Quartering, branch: Branch::Basic, depths: &[2, 2, 2, 2], width: 16 };
         let tensors = ResNet::new(layout, 4, Device::Cpu).tensors();
         initialize(&tensors, StudySeed(study), seed);
         tensors

@@ -113,11 +113,12 @@ mod tests {
     use super::super::init::initialize;
     use super::super::state::{HostState, to_host};
     use super::*;
-    use crate::networks::resnet::{Branch, ResNet, ResNetLayout};
+    use crate::networks::resnet::{Branch, ResNet, ResNetLayout, Stem};
     use augtrial_base::seed::StudySeed;
     use augtrial_base::testing::{Mutation, fuzz};
 
-    const LAYOUT: ResNetLayout = ResNetLayout { branch: Branch::Bottleneck, depths: [1, 1, 1, 1], width: 2 };
+    const LAYOUT: ResNetLayout =
+        ResNetLayout { stem: Stem::Quartering, branch: Branch::Bottleneck, depths: &[1, 1, 1, 1], width: 2 };
 
     fn network(classes: usize, seed: u64) -> ResNet {
         let network = ResNet::new(LAYOUT, classes, Device::Cpu);

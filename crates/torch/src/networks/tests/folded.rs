@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::formula::{fill, uniform};
-use crate::networks::resnet::{Branch, ResNet, ResNetLayout};
+use crate::networks::resnet::{Branch, ResNet, ResNetLayout, Stem};
 use crate::networks::{Mode, Network as _, channels_last};
 use augtrial_plan::classifier::Precision;
 
@@ -15,7 +15,11 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
 #[test]
 fn scores_are_those_of_the_network_with_its_running_statistics() {
     for branch in [Branch::Basic, Branch::Bottleneck] {
-        let network = ResNet::new(ResNetLayout { branch, depths: [1, 2, 1, 1], width: 8 }, 5, Device::Cpu);
+        let network = ResNet::new(
+            ResNetLayout { stem: Stem::Quartering, branch, depths: &[1, 2, 1, 1], width: 8 },
+            5,
+            Device::Cpu,
+        );
         fill(&network, Kind::Float);
         let images = channels_last(&uniform("input", &[3, 3, 40, 56], 0.0, 2.0));
         tch::no_grad(|| {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::images::{CLASSES, SIDE_PX, jitter, samples};
 use crate::networks::Constructor;
-use crate::networks::resnet::{Branch, ResNet, ResNetLayout};
+use crate::networks::resnet::{Branch, ResNet, ResNetLayout, Stem};
 use crate::train::device::set_threads;
 use crate::train::trial::{run_trial, run_with};
 use augtrial_augment::{Mixer, Pipeline};
@@ -26,7 +26,7 @@ use augtrial_trial::{Outside, TrialOutcome, TrialSpec};
 
 /// ResNet18 with an eighth of the channels: every shape of the real one, in milliseconds.
 const BUILD: Constructor = |classes, device| {
-    let layout = ResNetLayout { branch: Branch::Basic, depths: [2, 2, 2, 2], width: 8 };
+    let layout = ResNetLayout { stem: Stem::Quartering, branch: Branch::Basic, depths: &[2, 2, 2, 2], width: 8 };
     Box::new(ResNet::new(layout, classes, device))
 };
 /// Not the stored size, so that images are resized.

@@ -4,11 +4,11 @@
 mod batches;
 mod case;
 mod checkpoints;
-mod efficientnet_lite;
 mod files;
 mod hidden;
 mod images;
 mod made;
+mod packages;
 mod reference;
 mod sanity;
 mod speed;
