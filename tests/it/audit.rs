@@ -51,7 +51,7 @@ fn images_of_arms_are_looked_at_where_they_are_made_and_a_network_says_what_stan
         "audit",
         "experiment.toml",
         "--features",
-        "resnet18",
+        "resnet20",
         "--weights",
         weights.to_str().unwrap(),
         "--threads",

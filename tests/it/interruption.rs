@@ -141,7 +141,7 @@ fn a_study_killed_while_it_makes_a_set_continues_there() {
 fn a_full_disk_stops_the_study_with_the_path_and_loses_nothing() {
     let lab = Lab::new(&one_arm());
     let script =
-        format!("trap '' XFSZ; ulimit -f 20000; exec '{}' run experiment.toml -q", env!("CARGO_BIN_EXE_augtrial"));
+        format!("trap '' XFSZ; ulimit -f 1500; exec '{}' run experiment.toml -q", env!("CARGO_BIN_EXE_augtrial"));
     let output = Command::new("bash").args(["-c", &script]).current_dir(lab.path("")).output().unwrap();
     let errors = text(&output.stderr);
     assert!(!output.status.success(), "a checkpoint is larger than the limit");

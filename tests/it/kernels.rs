@@ -7,15 +7,16 @@ use augtrial_plan::classifier::Kernels;
 use augtrial_trial::kernels;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, TINY, text};
+use crate::lab::{Lab, TINY, text, tiny_resnet18};
 
 /// A real bundle with tiny networks of random weights.
 const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/torch/fixtures/ip2p/bundle");
 
 /// One trial on edited images, one thread, fp32.
 fn study(settings: &str) -> String {
-    let tiny =
-        TINY.replace("seeds = [1, 2]", "seeds = [1]").replace("threads = 1", &format!("threads = 1\n{settings}"));
+    let tiny = tiny_resnet18()
+        .replace("seeds = [1, 2]", "seeds = [1]")
+        .replace("threads = 1", &format!("threads = 1\n{settings}"));
     format!(
         "{tiny}\n[[arm]]\nname = \"edited\"\nonline = [{{ shift = {{}} }}]\n[arm.edit.ip2p]\nbundle = \"{BUNDLE}\"\nsteps = 2\n\
          [arm.edit.ip2p.instructions]\n\"*\" = [\"make it rust\", \"make it shine\"]\n"

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A small study on rendered images: two arms, two seeds, a few updates, one thread so that bits can be compared.
+/// A small study on rendered images: two arms, two seeds, a few updates of a small network, one thread so that bits can be compared.
 pub const TINY: &str = r#"
 [study]
 name = "tiny"
@@ -16,14 +16,15 @@ width_px = 32
 height_px = 32
 
 [ingest]
-width_px = 32
-height_px = 32
+width_px = 16
+height_px = 16
 
 [split.stratified]
 validation = 0.2
 test = 0.2
 
 [classifier]
+architecture = "resnet20"
 batch_size = 16
 budget = { updates = 6 }
 device = "cpu"
@@ -44,6 +45,12 @@ online = [{ shift = {} }]
 copies = 1
 apply = [{ horizontal_flip = { p = 1.0 } }, { gaussian_noise = {} }]
 "#;
+
+/// [`TINY`] with the network that nobody names, on images that it takes.
+pub fn tiny_resnet18() -> String {
+    TINY.replace("architecture = \"resnet20\"\n", "")
+        .replace("[ingest]\nwidth_px = 16\nheight_px = 16", "[ingest]\nwidth_px = 32\nheight_px = 32")
+}
 
 /// A folder of its own, removed at the end.
 pub struct Lab {

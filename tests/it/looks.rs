@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use crate::lab::{Lab, TINY};
 
+/// By a metric that no two runs have alike.
 fn study(looks: &str) -> String {
-    format!("{}\n{looks}", TINY.replace("seeds = [1, 2]", "seeds = [1, 2, 3, 4]").replace("updates = 6", "updates = 2"))
+    let seeds = "seeds = [1, 2, 3, 4]\nprimary_metric = \"brier\"\ndelta = 0.01";
+    format!("{}\n{looks}", TINY.replace("seeds = [1, 2]", seeds).replace("updates = 6", "updates = 2"))
 }
 
 const LOOKS: &str = "[sequential]\nlooks = [3, 4]\n";
@@ -17,7 +19,7 @@ fn compared(lab: &Lab) -> Value {
 #[test]
 fn a_study_stops_at_the_look_that_answers_and_says_that_all_is_adjusted() {
     // A margin that any difference lies within: every contrast is answered at the first look, as equivalent.
-    let wide = study(LOOKS).replace("[1, 2, 3, 4]", "[1, 2, 3, 4]\ndelta = 0.999");
+    let wide = study(LOOKS).replace("delta = 0.01", "delta = 0.999");
     let lab = Lab::new(&wide);
     let plan = lab.run(&["plan", "experiment.toml"]);
     let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -39,13 +41,13 @@ fn a_study_stops_at_the_look_that_answers_and_says_that_all_is_adjusted() {
 #[test]
 fn a_study_without_an_answer_runs_to_its_last_look_whose_p_is_larger_than_unadjusted() {
     // A margin that no difference of three runs is shown to lie within.
-    let lab = Lab::new(&study(LOOKS).replace("[1, 2, 3, 4]", "[1, 2, 3, 4]\ndelta = 1e-9\nalpha = 1e-9"));
+    let lab = Lab::new(&study(LOOKS).replace("delta = 0.01", "delta = 1e-9\nalpha = 1e-9"));
     let done = lab.run(&["run", "experiment.toml", "-q"]);
     let adjusted = compared(&lab);
     assert!(done.contains("8 trials trained, 0 reused, 0 failed"), "{done}");
     assert_eq!((&adjusted["look"]["number"], &adjusted["seeds"]), (&Value::from(2), &serde_json::json!([1, 2, 3, 4])));
     // The same runs under a plan without looks.
-    lab.write("experiment.toml", study("").replace("[1, 2, 3, 4]", "[1, 2, 3, 4]\ndelta = 1e-9\nalpha = 1e-9"));
+    lab.write("experiment.toml", study("").replace("delta = 0.01", "delta = 1e-9\nalpha = 1e-9"));
     lab.run(&["run", "experiment.toml", "-q"]);
     let plain = compared(&lab);
     let p = |document: &Value| document["contrasts"][0]["test_set"]["p"].as_f64().unwrap();

@@ -9,6 +9,7 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/torch/fixtur
 
 fn lab(network: &str) -> Lab {
     let experiment = TINY
+        .replace("architecture = \"resnet20\"\n", "")
         .replace("batch_size = 16", &format!("batch_size = 16\nnetwork = {{ torchscript = \"nets/{network}\" }}"))
         .replace(
             "[classifier.optimizer.sgd]",
@@ -57,7 +58,12 @@ fn a_network_that_was_changed_or_does_not_fit_the_plan_is_refused_before_the_fir
     let said = failure(&lab);
     assert!(said.contains("takes 48x48 px only, and the plan gives it 56x48 px"), "{said}");
 
-    lab.write("experiment.toml", experiment.replace("batch_size = 16", "batch_size = 16\nfreeze = \"all-but-head\""));
+    lab.write(
+        "experiment.toml",
+        experiment
+            .replace("architecture = \"resnet20\"\n", "")
+            .replace("batch_size = 16", "batch_size = 16\nfreeze = \"all-but-head\""),
+    );
     let said = failure(&lab);
     assert!(said.contains("its weights are random and would stay random"), "{said}");
 

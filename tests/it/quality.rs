@@ -78,7 +78,7 @@ fn a_study_of_one_division_is_told_what_it_can_do_and_what_has_no_set_is_named()
         "quality",
         "tiny",
         "--features",
-        "resnet18",
+        "resnet20",
         "--weights",
         weights.to_str().unwrap(),
         "--k",
@@ -89,7 +89,7 @@ fn a_study_of_one_division_is_told_what_it_can_do_and_what_has_no_set_is_named()
         assert!(text.contains(part), "{part}:\n{text}");
     }
     std::fs::remove_dir_all(lab.path("runs/sets")).unwrap();
-    let error = lab.fail(3, &["quality", "tiny", "--features", "resnet18", "--weights", weights.to_str().unwrap()]);
+    let error = lab.fail(3, &["quality", "tiny", "--features", "resnet20", "--weights", weights.to_str().unwrap()]);
     assert!(error.contains("`augtrial run` makes it"), "{error}");
 }
 

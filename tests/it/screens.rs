@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lab::{Lab, TINY, text};
+use crate::lab::{Lab, TINY, text, tiny_resnet18};
 
 /// Standard output as a screen of 80 columns shows it; what varies is redacted.
 fn screen(lab: &Lab, arguments: &[&str]) -> String {
@@ -63,7 +63,7 @@ fn init_refuses_what_is_not_there_and_reads_folders_of_parts() {
 #[test]
 fn check_and_plan_foresee_what_would_fail_later() {
     let lab = with_photos();
-    let study = TINY.replace(
+    let study = tiny_resnet18().replace(
         "[dataset.synthetic]\nimages = 72\nwidth_px = 32\nheight_px = 32",
         "[dataset.folder]\npath = \"photos\"",
     );

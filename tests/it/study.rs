@@ -92,7 +92,7 @@ fn the_same_file_and_seed_twice_give_the_same_bits_and_an_arms_name_decides_noth
 
 #[test]
 fn a_bound_of_one_decoded_image_changes_no_bit_and_no_key() {
-    let one_image = "ingest.cache_gb=4e-6"; // of 32 x 32 px: 3,072 bytes
+    let one_image = "ingest.cache_gb=1e-6"; // of 16 x 16 px: 768 bytes
     let (whole, bounded) = (Lab::new(TINY), Lab::new(TINY));
     whole.run(&["run", "experiment.toml", "-q"]);
     let plan = bounded.run(&["plan", "experiment.toml", "--set", one_image]);
@@ -103,7 +103,7 @@ fn a_bound_of_one_decoded_image_changes_no_bit_and_no_key() {
     assert_eq!(bounded.sets(), whole.sets());
     let cached = |lab: &Lab| -> Vec<u64> {
         let files = lab.tree("runs/cache").into_iter().filter(|(name, _)| name.contains(".rgb8"));
-        files.map(|(_, bytes)| bytes.len() as u64 / 3072).collect()
+        files.map(|(_, bytes)| bytes.len() as u64 / 768).collect()
     };
     assert_eq!((cached(&bounded), cached(&whole).len()), (vec![1], 2), "the originals, and one set");
     // The bound is no part of a trial.
