@@ -1,13 +1,13 @@
 //! `augtrial explain`: a design's cells, effects, and where a published difference comes from.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::CliError;
-use super::args::{Global, Json};
+use super::args::{Experiment, Global, Json};
 use super::output::{json, line, paragraph};
 use super::screen::{STRONG, link, styled};
+use super::seed_grammar::shown;
+use super::session::overrides;
 use super::table::table;
 use augtrial_base::clock::Clock;
 use augtrial_base::numbers::{NONE, count, p_value};
@@ -15,7 +15,6 @@ use augtrial_base::words::plural;
 use augtrial_compare::{
     DesignComparison, DesignContrast, FactorEffect, LearningSlice, Measured, Scale, Tested, compare_design,
 };
-use augtrial_plan::Override;
 use augtrial_plan::dataset::Dataset;
 use augtrial_plan::design::Design;
 use augtrial_registry::Registry;
@@ -24,25 +23,31 @@ use augtrial_study::{StudyError, design_results};
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// An experiment file that declares factors.
-    file: PathBuf,
-    /// The changes that it was run with.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<Override>,
+    #[command(flatten)]
+    experiment: Experiment,
     #[command(flatten)]
     json: Json,
 }
 
 pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliError> {
-    let design = Design::load(&args.file, &args.set)?.ok_or_else(|| {
+    let file = &args.experiment.file;
+    let design = Design::load(file, &overrides(&args.experiment)?)?.ok_or_else(|| {
         CliError::Arguments(format!(
             "{} declares no factors, so there is nothing to explain: `augtrial compare` compares its arms",
-            args.file.display()
+            file.display()
         ))
     })?;
     let plan = &design.cells[design.reference].plan;
     let registry = Registry::open(&global.runs, Clock::System)?;
-    let comparison = compare_design(&design_results(&design, &registry)?);
+    let results = design_results(&design, &registry)?;
+    if results.cells.iter().all(|cell| cell.arms.iter().all(|(_, values)| values.is_empty())) {
+        return Err(CliError::Arguments(format!(
+            "no cell of the design {} has a result with {}: run it, or give the `--seeds` and `--set` that it was run with",
+            design.name,
+            shown(&plan.study.seeds)
+        )));
+    }
+    let comparison = compare_design(&results);
     if args.json.json {
         return json(&comparison);
     }

@@ -18,6 +18,8 @@ const PRETRAINED_SIDE_PX: u32 = 224;
 /// Sides are multiples of this, and no smaller than the smallest that the networks take.
 const SIDE_STEP_PX: u32 = 8;
 const LEAST_SIDE_PX: u32 = 32;
+/// Up to this longer side, px, a network for small images is proposed: others leave one value of such a picture.
+const SMALL_SIDE_PX: u32 = 40;
 /// Share of pictures of either orientation from which on a square serves both.
 const MIXED_SHARE: f64 = 0.2;
 /// Test images that are aimed at, and the shares that they may take.
@@ -113,8 +115,8 @@ impl Proposal {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let seed_list: Vec<String> = (1..=*seeds).map(|seed| seed.to_string()).collect();
         let contrasts = plural(self.arms.len() - 1, "contrast");
-        let (network, rate) =
-            known.pretrained.as_ref().map_or(("resnet18", "0.02"), |(network, _)| (*network, "0.001"));
+        let scratch = if (*width).max(*height) <= SMALL_SIDE_PX { "resnet20" } else { "resnet18" };
+        let (network, rate) = known.pretrained.as_ref().map_or((scratch, "0.02"), |(network, _)| (*network, "0.001"));
         let replacements = [
             ("@NAME@", quoted(&known.name)),
             ("@TITLE@", quoted("Do flips and crops help?")),
@@ -343,7 +345,8 @@ mod tests {
         assert_eq!(parsed(&mixed).input_px(), (96, 96));
         assert_eq!(parsed(&mixed).arms.len(), 3, "the editor takes no such size");
         let small = known(survey(&[12, 9], &[(28, 28)]));
-        assert_eq!(parsed(&small).input_px(), (32, 32));
+        let plan = parsed(&small);
+        assert_eq!((plan.input_px(), plan.classifier.row().map(|row| row.name)), ((32, 32), Some("resnet20")));
         let mut weights = known(survey(&[400; 5], &[(512, 384)]));
         weights.pretrained = Some(("resnet34", "weights.safetensors".to_owned()));
         let plan = parsed(&weights);

@@ -35,19 +35,28 @@ pub(super) struct Session {
     command_line: Vec<String>,
 }
 
+/// Every change to the file: what `--set` and `--seeds` say.
+///
+/// # Errors
+/// If the file that seeds are added to is not a plan, or they are too many.
+pub(super) fn overrides(experiment: &Experiment) -> Result<Vec<Override>, CliError> {
+    let mut overrides = experiment.set.clone();
+    if let Some(selection) = &experiment.seeds {
+        let seeds = match selection {
+            SeedSelection::These(seeds) => seeds.clone(),
+            SeedSelection::More(count) => {
+                more(load(&experiment.file, &experiment.set)?.study.seeds, *count).map_err(CliError::Arguments)?
+            }
+        };
+        overrides.push(Override::Seeds(seeds));
+    }
+    Ok(overrides)
+}
+
 impl Session {
     /// Reads the experiment, with the overrides of the command line.
     pub(super) fn open(experiment: &Experiment, global: &Global) -> Result<Self, CliError> {
-        let mut overrides = experiment.set.clone();
-        if let Some(selection) = &experiment.seeds {
-            let seeds = match selection {
-                SeedSelection::These(seeds) => seeds.clone(),
-                SeedSelection::More(count) => {
-                    more(load(&experiment.file, &experiment.set)?.study.seeds, *count).map_err(CliError::Arguments)?
-                }
-            };
-            overrides.push(Override::Seeds(seeds));
-        }
+        let overrides = overrides(experiment)?;
         let plan = load(&experiment.file, &overrides)?;
         Ok(Self {
             worker: super::torch::worker_for(&plan).ok(),

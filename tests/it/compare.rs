@@ -206,7 +206,7 @@ fn misuse_is_said_with_what_to_do() {
         assert!(error.contains("lies outside its range"), "{error}");
     }
     // One pair has no spread to plan by.
-    assert!(lab.run(&["seeds", "tiny"]).contains("needs at least 2 values, there are 1"));
+    assert!(lab.run(&["seeds", "tiny"]).contains("needs at least 2 values, there is 1"));
     assert!(lab.run(&["compare", "tiny"]).contains("1 of 1 planned pairs are complete"));
     fs::remove_dir_all(lab.path("reports")).unwrap();
     assert!(lab.fail(3, &["report", "tiny", "--verify"]).contains("there is no report in"));

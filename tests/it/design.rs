@@ -42,8 +42,12 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
         "{one}"
     );
 
-    // What a first sitting with some of the seeds recorded can be put away.
+    // What a first sitting with some of the seeds recorded can be looked at, and put away.
     lab.run(&["run", "experiment.toml", "-q", "--seeds", "1"]);
+    let sitting = lab.run(&["explain", "experiment.toml", "--seeds", "1"]);
+    assert!(sitting.contains("is not divided: it needs at least 2 values, there is 1."), "{sitting}");
+    let none = lab.fail(2, &["explain", "experiment.toml"]);
+    assert!(none.contains("no cell of the design tiny has a result with seeds 1-2"), "{none}");
     assert!(lab.run(&["export", "records", "experiment.toml", "sitting.tar.gz"]).starts_with("wrote 4 runs"));
     let done = lab.run(&["run", "experiment.toml", "-q"]);
     assert!(done.contains("4 trials trained, 4 reused, 0 failed"), "{done}");

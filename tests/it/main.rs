@@ -19,6 +19,7 @@ mod lab;
 mod large;
 mod looks;
 mod misuse;
+mod mixing;
 mod networks;
 mod places;
 mod quality;

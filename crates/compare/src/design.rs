@@ -180,7 +180,7 @@ pub enum NotAttributed {
     SameCell,
     #[error("they differ in {have} factors, and {MOST_SHARES} can be told apart at most")]
     TooManyFactors { have: usize },
-    #[error("{0}")]
+    #[error("it {0}")]
     Degenerate(Degenerate),
 }
 

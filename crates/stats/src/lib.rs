@@ -55,7 +55,7 @@ pub struct Estimate {
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Degenerate {
-    #[error("needs at least {need} values, there are {have}")]
+    #[error("needs at least {need} {}, there {}", if *need == 1 { "value" } else { "values" }, if *have == 1 { "is 1".to_owned() } else { format!("are {have}") })]
     TooFew { have: usize, need: usize },
     #[error("exact for at most {limit} values, there are {have}")]
     TooMany { have: usize, limit: usize },

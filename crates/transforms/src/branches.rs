@@ -96,7 +96,8 @@ pub(crate) fn example() -> Vec<Transform> {
 mod tests {
     use super::*;
     use crate::{
-        Apply, GaussianNoise, HorizontalFlip, Invert, OneOf, RandomOrder, SomeOf, TrivialAugmentWide, VerticalFlip,
+        Apply, Clahe, Cutout, Downscale, GaussianBlur, GaussianNoise, GridMask, HorizontalFlip, Invert, MotionBlur,
+        OneOf, RandomCrop, RandomOrder, SomeOf, TrivialAugmentWide, VerticalFlip,
     };
     use augtrial_base::seed::{Purpose, StudySeed};
 
@@ -228,6 +229,47 @@ mod tests {
         let doubts = trivial(false).doubts(96, 72);
         assert!(doubts[0].contains("up to 32 px, which is 44 % of the shorter side of 72 px: `relative = true`"));
         assert!(trivial(false).doubts(224, 224).is_empty() && trivial(true).doubts(96, 72).is_empty());
+    }
+
+    #[test]
+    fn every_transform_says_itself_from_which_size_on_it_makes_little_sense() {
+        let gaussian = GaussianBlur { sigma: [0.1, 4.0], ..Default::default() };
+        let motion = MotionBlur { length_px: [3, 15], ..Default::default() };
+        let cases = [
+            (
+                Transform::GaussianBlur(gaussian),
+                (48, 36),
+                (96, 72),
+                "`gaussian_blur` has a standard deviation of up to 4",
+            ),
+            (Transform::MotionBlur(motion), (48, 36), (96, 72), "`motion_blur` draws lines of up to 15 px"),
+            (
+                Transform::Cutout(Cutout { side_px: 30, ..Default::default() }),
+                (64, 48),
+                (96, 72),
+                "`cutout` hides a square of 30 px",
+            ),
+            (
+                Transform::RandomCrop(RandomCrop { padding_px: 24, ..Default::default() }),
+                (64, 48),
+                (96, 72),
+                "`random_crop` moves by up to 24 px",
+            ),
+            (Transform::Clahe(Clahe::default()), (96, 72), (224, 224), "`clahe` evens tiles of 12x9 px"),
+            (Transform::GridMask(GridMask::default()), (16, 12), (224, 224), "`grid_mask` hides squares every"),
+            (Transform::Downscale(Downscale::default()), (32, 24), (224, 224), "`downscale` leaves down to 6 px"),
+        ];
+        for (transform, small, large, words) in cases {
+            let doubts = transform.doubts(small.0, small.1);
+            assert!(doubts.len() == 1 && doubts[0].starts_with(words), "{words}: {doubts:?}");
+            assert!(doubts[0].contains("choose"), "what to do: {doubts:?}");
+            assert_eq!(transform.doubts(large.0, large.1), [""; 0], "{words}");
+        }
+        // As they are by default, none is doubted where they were published.
+        let by_default = |name: &str| serde_json::from_str::<Transform>(&format!("{{\"{name}\":{{}}}}")).ok();
+        let published: Vec<Transform> = Transform::ROWS.iter().filter_map(|row| by_default(row.name)).collect();
+        assert!(published.len() > 30, "all but those that hold others: {}", published.len());
+        published.iter().for_each(|transform| assert_eq!(transform.doubts(224, 224), [""; 0], "{}", transform.name()));
     }
 
     #[test]

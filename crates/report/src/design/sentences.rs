@@ -19,7 +19,7 @@ fn answer(contrast: &DesignContrast, scale: Scale) -> Vec<String> {
     match &contrast.attribution {
         None => Vec::new(),
         Some(Err(why)) => {
-            vec![format!("{treatment} against {control}: the published difference is not divided, since {why}.")]
+            vec![format!("{treatment} against {control}: the published difference is not divided: {why}.")]
         }
         Some(Ok(attribution)) => {
             let mut sentences = vec![format!(
