@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::CliError;
 use super::args::Global;
+use super::init::proposed;
 use super::output::line;
 use super::probabilities;
 use super::quality::features;
@@ -52,7 +53,7 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "label_issues")]
     probabilities: Option<PathBuf>,
     /// Train the experiment's control on all but one of K folds of the data set, each in turn, and find the labels that these networks
-    /// doubt, each about images that it was not trained on.
+    /// doubt, each about images that it was not trained on. Of a folder, the control that `augtrial init` proposes.
     #[arg(long, value_name = "K")]
     label_issues: Option<u32>,
     /// A network that looks at the pictures: its name, such as `efficientnet-lite0`, or the folder of a TorchScript network. Finds what
@@ -75,21 +76,17 @@ pub(super) fn audit(
 ) -> Result<(), CliError> {
     let asked = args.features.as_deref().map(|name| network(name, args.weights.as_deref())).transpose()?;
     let plan = is_experiment_file(&args.path).then(|| Plan::load(&args.path, &[])).transpose()?;
-    let needs_plan = |what: &str| CliError::Arguments(format!("{what} of a folder: name an experiment file instead"));
-    let of_plan = |what: &str| plan.as_ref().ok_or_else(|| needs_plan(what));
-    if args.label_issues.is_some() {
-        of_plan("--label-issues trains an experiment's control, and there is none")?;
-    }
+    // Networks look at a folder in the study that would be proposed for it.
+    let of_folder = plan.is_none() && (asked.is_some() || args.label_issues.is_some());
+    let proposal = of_folder.then(|| proposal(args)).transpose()?;
+    let looking = plan.as_ref().or(proposal.as_ref());
     // Before anything is read: this may start another program in place of this one.
-    let engine = match &asked {
-        Some(_) => {
-            let plan = of_plan("--features shows pictures at an experiment's size, and there is none")?;
-            Some(engine(plan.classifier.kernels)?)
-        }
-        None => None,
+    let engine = match (&asked, looking) {
+        (Some(_), Some(plan)) => Some(engine(plan.classifier.kernels)?),
+        _ => None,
     };
-    let worker = match (&plan, args.label_issues) {
-        (Some(plan), Some(_)) => Some(worker_for(plan)?),
+    let worker = match (args.label_issues, looking) {
+        (Some(_), Some(plan)) => Some(worker_for(plan)?),
         _ => None,
     };
     let (workspace, progress, signals) =
@@ -112,12 +109,20 @@ pub(super) fn audit(
             };
             augtrial_study::audit(plan, asked, &context)?
         }
-        None => of_folder(args, &context)?,
+        None => audit_of_folder(args, &context)?,
     };
     let rules = plan.as_ref().map_or_else(Ingest::default, |plan| plan.ingest.clone());
     let name = name(&args.path, plan.as_ref());
     let folder = args.out.clone().unwrap_or_else(|| global.reports.join("audit").join(&name));
-    let (found, arms) = findings(args, &audited, plan.as_ref().zip(Some(asked)), &context)?;
+    let found = findings(args, &audited, looking, asked.as_ref(), &context)?;
+    let (found, arms) = match &plan {
+        Some(plan) => {
+            let mut arms = audit_arms(plan, &audited, &context)?;
+            let listed = std::mem::take(&mut arms.found);
+            (found.with_arms(listed), arms)
+        }
+        None => (found, ArmAudit::default()),
+    };
     let (cache, stop) = (audit_folder(&context), || signals.stop.load(Ordering::Relaxed));
     let site = Site {
         manifest: &audited.manifest,
@@ -147,34 +152,34 @@ fn network(name: &str, weights: Option<&Path>) -> Result<FeatureChoice, CliError
     }
 }
 
-/// Everything that was found, with the network that was asked for and what arms add.
+/// The study that is proposed for the folder, with the decisions about it.
+fn proposal(args: &AuditArgs) -> Result<Plan, CliError> {
+    let mut plan = proposed(&args.path)?;
+    if let Some(file) = &args.decisions {
+        plan.audit.decided = Decisions::load(file)?;
+    }
+    Ok(plan)
+}
+
+/// Everything that was found in the data set, by networks of the plan too where they were asked.
 fn findings(
     args: &AuditArgs,
     audited: &DataAudit,
-    of_plan: Option<(&Plan, Option<FeatureChoice>)>,
+    looking: Option<&Plan>,
+    asked: Option<&FeatureChoice>,
     context: &Context<'_>,
-) -> Result<(Findings, ArmAudit), CliError> {
+) -> Result<Findings, CliError> {
     let DataAudit { manifest, survey, decided, .. } = audited;
-    let labels = match (&args.probabilities, args.label_issues, &of_plan) {
+    let labels = match (&args.probabilities, args.label_issues, looking) {
         (Some(file), ..) => probabilities::doubts(file, manifest)?,
-        (None, Some(folds), Some((plan, _))) => doubted_labels(plan, folds, manifest, &Options::default(), context)?,
+        (None, Some(folds), Some(plan)) => doubted_labels(plan, folds, manifest, &Options::default(), context)?,
         _ => Vec::new(),
     };
     let found = Findings::of(manifest, survey, decided, labels);
-    let Some((plan, asked)) = of_plan else { return Ok((found, ArmAudit::default())) };
-    let found = match asked {
-        Some(choice) => {
-            let features = picture_features(plan, audited, &choice, args.threads, context)?;
-            found
-                .with_features(manifest, survey, decided, &features)
-                .map_err(SurveyError::from)
-                .map_err(StudyError::from)?
-        }
-        None => found,
-    };
-    let mut arms = audit_arms(plan, audited, context)?;
-    let listed = std::mem::take(&mut arms.found);
-    Ok((found.with_arms(listed), arms))
+    let (Some(plan), Some(choice)) = (looking, asked) else { return Ok(found) };
+    let features = picture_features(plan, audited, choice, args.threads, context)?;
+    let found = found.with_features(manifest, survey, decided, &features);
+    Ok(found.map_err(SurveyError::from).map_err(StudyError::from)?)
 }
 
 /// What was asked about the images of arms.
@@ -204,7 +209,7 @@ fn name(path: &Path, plan: Option<&Plan>) -> String {
 }
 
 /// A folder of class folders, without an experiment.
-fn of_folder(args: &AuditArgs, context: &Context<'_>) -> Result<DataAudit, CliError> {
+fn audit_of_folder(args: &AuditArgs, context: &Context<'_>) -> Result<DataAudit, CliError> {
     let (rules, default) = (Ingest::default(), Reach::default());
     let source = Source::new(args.path.clone(), Layout::Folder { classes: None });
     let stage = context.progress.stage("read images", 0, "images");

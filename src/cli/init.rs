@@ -16,6 +16,7 @@ use augtrial_base::text::terminal;
 use augtrial_base::words::plural;
 use augtrial_data::ingest::{Survey, survey};
 use augtrial_data::source::{Layout, Source};
+use augtrial_plan::Plan;
 use augtrial_plan::dataset::Ingest;
 use augtrial_plan::networks::Architecture;
 
@@ -60,6 +61,19 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
     let proposal = Proposal::of(&known);
     write(&args.file, &proposal.to_file(&known), args.force)?;
     told(args, &known, &proposal)
+}
+
+/// The study that is proposed for a folder of class folders, without a file of it.
+///
+/// # Errors
+/// If no study can be made of the folder.
+pub(super) fn proposed(folder: &Path) -> Result<Plan, CliError> {
+    let base = std::path::absolute("").map_err(CliError::Output)?;
+    let name =
+        study_name(Path::new("experiment.toml"), Some(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned())));
+    let known = Known { name, data: look(folder, &base)?, pretrained: None, editor: None };
+    let text = Proposal::of(&known).to_file(&known);
+    Ok(Plan::parse("the study that `augtrial init` proposes", &text, base, &[])?)
 }
 
 /// Reads what a folder or a table lists, and refuses what no study can be made of.

@@ -21,11 +21,26 @@ fn labels_are_doubted_by_networks_of_the_control_that_were_not_trained_on_them()
 
     let error = lab.fail(2, &["audit", "experiment.toml", "--label-issues", "1"]);
     assert!(error.contains("the number of folds must lie between 2 and 50, not 1"), "{error}");
-    lab.write("photos/a/1.png", b"no picture");
-    let error = lab.fail(2, &["audit", "photos", "--label-issues", "3"]);
-    assert!(error.contains("name an experiment file instead"), "{error}");
     let error = lab.fail(2, &["audit", "experiment.toml", "--features", "control"]);
     assert!(error.contains("an audit looks with a network that knows nothing of the study"), "{error}");
+}
+
+#[test]
+fn a_folder_is_judged_by_networks_of_the_study_that_would_be_proposed_for_it() {
+    let lab = Lab::new(TINY);
+    lab.run(&["dataset", "render", "photos", "--images", "60", "--size", "32x32", "-q"]);
+    let looked = lab.run(&["audit", "photos", "--label-issues", "2", "-q"]);
+    assert!(looked.contains("60 images in 6 classes") && looked.contains("labels in doubt: "), "{looked}");
+    let weights = lab.tree("runs/trials").into_iter().find(|(name, _)| name.ends_with("/weights.safetensors")).unwrap();
+    lab.write("seen.safetensors", &weights.1);
+    let network =
+        ["audit", "photos", "--features", "resnet20", "--weights", "seen.safetensors", "--threads", "1", "-q"];
+    assert!(lab.run(&network).contains("60 images in 6 classes"));
+    let findings = std::fs::read_to_string(lab.path("reports/audit/photos/findings.csv")).unwrap();
+    assert!(!findings.contains("train"), "a folder has no parts:\n{findings}");
+    lab.write("empty/a/1.png", b"no picture");
+    let error = lab.fail(3, &["audit", "empty", "--label-issues", "3"]);
+    assert!(error.contains("empty"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ def main():
     program = os.environ.get("AUGTRIAL_BIN", ROOT / "target/debug/augtrial")
     python = shutil.which(os.environ.get("PYTHON", sys.executable))
     assert python, "PYTHON names no program"
+    python = os.path.abspath(python)
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "examples/external", folder, dirs_exist_ok=True)
         run = f'classifier.command.run=["{python}", "train.py"]'
@@ -25,7 +26,7 @@ def main():
             return done.stdout
 
         ended = augtrial("run", "torch.toml", "--quiet", "--set", run)
-        assert "6 trials finished, 0 had finished before, 0 without a result" in ended, ended
+        assert "6 trials trained, 0 reused, 0 failed" in ended, ended
         compared = json.loads(augtrial("compare", "plain-pytorch", "--json"))
         assert [len(arm["values"]) for arm in compared["arms"]] == [3, 3], compared
         for trainer in pathlib.Path(folder, "runs/trials").glob("*/trainer.json"):

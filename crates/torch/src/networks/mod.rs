@@ -80,8 +80,22 @@ pub trait Network {
         self.head(&self.trunk(images, mode)?)
     }
 
-    /// As [`forward`](Self::forward), with `change` applied to what stage `stage` gives: 0 is the images, further ones are stages of the
-    /// trunk, and the last of the network's row may be the features. A network whose trunk is one piece has its features after it.
+    /// As [`trunk`](Self::trunk), with `change` applied to what stage `stage`, counted from 1, gives; the last may be the features. A network
+    /// whose trunk is one piece has its features after it.
+    ///
+    /// # Errors
+    /// Whatever LibTorch or `change` reports.
+    fn trunk_changed(
+        &self,
+        images: &Tensor,
+        mode: Mode,
+        _stage: usize,
+        change: Change<'_>,
+    ) -> Result<Tensor, TchError> {
+        change(&self.trunk(images, mode)?)
+    }
+
+    /// As [`forward`](Self::forward), with `change` applied to what stage `stage` gives; 0 is the images.
     ///
     /// # Errors
     /// Whatever LibTorch or `change` reports.
@@ -94,7 +108,7 @@ pub trait Network {
     ) -> Result<Tensor, TchError> {
         match stage {
             0 => self.forward(&change(images)?, mode),
-            _ => self.head(&change(&self.trunk(images, mode)?)?),
+            _ => self.head(&self.trunk_changed(images, mode, stage, change)?),
         }
     }
 

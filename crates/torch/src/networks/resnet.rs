@@ -141,17 +141,8 @@ impl Network for ResNet {
         self.features(images, mode, None)
     }
 
-    fn forward_changed(
-        &self,
-        images: &Tensor,
-        mode: Mode,
-        stage: usize,
-        change: Change<'_>,
-    ) -> Result<Tensor, TchError> {
-        match stage {
-            0 => self.forward(&change(images)?, mode),
-            _ => self.head(&self.features(images, mode, Some((stage, change)))?),
-        }
+    fn trunk_changed(&self, images: &Tensor, mode: Mode, stage: usize, change: Change<'_>) -> Result<Tensor, TchError> {
+        self.features(images, mode, Some((stage, change)))
     }
 
     fn head(&self, features: &Tensor) -> Result<Tensor, TchError> {
