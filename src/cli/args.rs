@@ -150,6 +150,22 @@ pub(super) struct Experiment {
     pub(super) seeds: Option<SeedSelection>,
 }
 
+/// Trials of an experiment, and how many run at once.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Trials {
+    #[command(flatten)]
+    pub(super) experiment: Experiment,
+    #[command(flatten)]
+    pub(super) cells: super::design::CellArgs,
+    /// Only these arms.
+    #[arg(long = "arm", value_name = "NAME")]
+    pub(super) arms: Vec<String>,
+    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
+    /// alone runs on all cores unless `classifier.threads` says otherwise.
+    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) jobs: Option<u32>,
+}
+
 impl Experiment {
     /// A file as it is.
     pub(super) fn unchanged(file: &Path) -> Self {

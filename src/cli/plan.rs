@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::CliError;
-use super::args::{Experiment, Global, Json};
+use super::args::{Global, Json, Trials};
 use super::design::CellArgs;
 use super::foreseen::tell_all;
 use super::output::{json, line, paragraph, warning};
@@ -30,16 +30,7 @@ use augtrial_study::{
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
-    pub(super) experiment: Experiment,
-    #[command(flatten)]
-    pub(super) cells: super::design::CellArgs,
-    /// Only these arms.
-    #[arg(long = "arm", value_name = "NAME")]
-    pub(super) arms: Vec<String>,
-    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
-    /// alone runs on all cores unless `classifier.threads` says otherwise.
-    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub(super) jobs: Option<u32>,
+    pub(super) trials: Trials,
     /// Show images of every class in every arm, too.
     #[arg(long)]
     pub(super) full: bool,
@@ -51,9 +42,9 @@ pub(super) struct PlanArgs {
 const MOST_CLASSES: usize = 12;
 
 pub(super) fn plan(args: &PlanArgs, global: &Global) -> Result<(), CliError> {
-    let session = Session::open(&args.experiment, global)?;
-    let options = Options { arms: args.arms.clone(), jobs: args.jobs, ..Options::default() };
-    show_any(&session, &args.cells, &options, args.full, args.json.json)
+    let session = Session::open(&args.trials.experiment, global)?;
+    let options = Options { arms: args.trials.arms.clone(), jobs: args.trials.jobs, ..Options::default() };
+    show_any(&session, &args.trials.cells, &options, args.full, args.json.json)
 }
 
 /// Prints what a run of a study, or of the cells of a design, would do.

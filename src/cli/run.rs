@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::CliError;
-use super::args::{Experiment, Global, Json};
+use super::args::{Global, Json, Trials};
 use super::compare::brief;
 use super::compare_json::Document;
 use super::output::{self, line, paragraph, tell};
@@ -18,16 +18,7 @@ use augtrial_study::{Options, Outcome, as_tuned, comparison_of, evaluations_of, 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
-    pub(super) experiment: Experiment,
-    #[command(flatten)]
-    pub(super) cells: super::design::CellArgs,
-    /// Only these arms.
-    #[arg(long = "arm", value_name = "NAME")]
-    pub(super) arms: Vec<String>,
-    /// Trials at once, each in a process of its own; chosen by cores, memory and the size of a training step if absent. One
-    /// alone runs on all cores unless `classifier.threads` says otherwise.
-    #[arg(long, short, env = "AUGTRIAL_JOBS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub(super) jobs: Option<u32>,
+    pub(super) trials: Trials,
     /// What to do with attempts that were interrupted.
     #[arg(long, value_enum, default_value_t, num_args = 0..=1, default_missing_value = "auto", value_name = "WHEN")]
     pub(super) resume: Resume,
@@ -56,24 +47,24 @@ pub(super) enum Resume {
 }
 
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<(), CliError> {
-    let session = Session::open(&args.experiment, global)?;
+    let session = Session::open(&args.trials.experiment, global)?;
     let options = Options {
         most_seeds: None,
-        arms: args.arms.clone(),
+        arms: args.trials.arms.clone(),
         never_resume: args.resume == Resume::Never,
         retry_failed: args.retry_failed,
-        jobs: args.jobs,
+        jobs: args.trials.jobs,
         checkpoints: args.checkpoint_every.unwrap_or_default(),
     };
     if args.dry_run {
-        return super::plan::show_any(&session, &args.cells, &options, false, args.json.json);
+        return super::plan::show_any(&session, &args.trials.cells, &options, false, args.json.json);
     }
     super::torch::worker_for(&session.plan)?;
     session.listen_to_signals()?;
     if let Some(design) = &session.design {
-        return super::design::run(design, &args.cells, &options, &session);
+        return super::design::run(design, &args.trials.cells, &options, &session);
     }
-    args.cells.none()?;
+    args.trials.cells.none()?;
     let outcome = augtrial_study::run(&session.plan, &options, &session.context())?;
     if args.json.json {
         as_json(&session, &outcome)?;
