@@ -68,7 +68,8 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
 /// # Errors
 /// If no study can be made of the folder.
 pub(super) fn proposed(folder: &Path) -> Result<Plan, CliError> {
-    let base = std::path::absolute("").map_err(CliError::Output)?;
+    let base =
+        std::env::current_dir().map_err(|source| CliError::System { action: "find the current folder", source })?;
     let name =
         study_name(Path::new("experiment.toml"), Some(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned())));
     let known = Known { name, data: look(folder, &base)?, pretrained: None, editor: None };
