@@ -28,14 +28,14 @@ fn labels_are_doubted_by_networks_of_the_control_that_were_not_trained_on_them()
 #[test]
 fn a_folder_is_judged_by_networks_of_the_study_that_would_be_proposed_for_it() {
     let lab = Lab::new(TINY);
-    lab.run(&["dataset", "render", "photos", "--images", "60", "--size", "32x32", "-q"]);
+    lab.run(&["dataset", "render", "photos", "--images", "180", "--size", "32x32", "-q"]);
     let looked = lab.run(&["audit", "photos", "--label-issues", "2", "-q"]);
-    assert!(looked.contains("60 images in 6 classes") && looked.contains("labels in doubt: "), "{looked}");
+    assert!(looked.contains("180 images in 6 classes") && looked.contains("labels in doubt: "), "{looked}");
     let weights = lab.tree("runs/trials").into_iter().find(|(name, _)| name.ends_with("/weights.safetensors")).unwrap();
     lab.write("seen.safetensors", &weights.1);
     let network =
         ["audit", "photos", "--features", "resnet20", "--weights", "seen.safetensors", "--threads", "1", "-q"];
-    assert!(lab.run(&network).contains("60 images in 6 classes"));
+    assert!(lab.run(&network).contains("180 images in 6 classes"));
     let findings = std::fs::read_to_string(lab.path("reports/audit/photos/findings.csv")).unwrap();
     assert!(!findings.contains("train"), "a folder has no parts:\n{findings}");
     lab.write("empty/a/1.png", b"no picture");
