@@ -127,11 +127,9 @@ fn a_study_of_a_command_is_stopped_and_continues_after_the_last_checkpoint() {
     let run =
         ["run", "nearest_mean.toml", "-q", "--seeds", "1", "--arm", "control", "--set", "classifier.budget.epochs=150"];
     let mut running = lab.command(&run).spawn().unwrap();
-    let has_checkpoint = || {
-        let events = || lab.in_runs("events.jsonl");
-        lab.path("runs/trials").is_dir()
-            && events().iter().any(|path| fs::read_to_string(path).unwrap().contains("checkpointed"))
-    };
+    // A folder may get its name between being listed and being read.
+    let checkpointed = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains("checkpointed"));
+    let has_checkpoint = || lab.path("runs/trials").is_dir() && lab.in_runs("events.jsonl").iter().any(checkpointed);
     while !has_checkpoint() {
         assert!(running.try_wait().unwrap().is_none(), "it runs until it is stopped");
         std::thread::sleep(std::time::Duration::from_millis(20));
