@@ -78,7 +78,14 @@ pub(super) fn audit(
     let plan = is_experiment_file(&args.path).then(|| Plan::load(&args.path, &[])).transpose()?;
     // Networks look at a folder in the study that would be proposed for it.
     let of_folder = plan.is_none() && (asked.is_some() || args.label_issues.is_some());
-    let proposal = of_folder.then(|| proposal(args)).transpose()?;
+    let mut proposal = of_folder.then(|| proposed(&args.path)).transpose()?;
+    let decisions = match (&plan, &args.decisions) {
+        (None, Some(file)) => Decisions::load(file)?,
+        _ => Decisions::default(),
+    };
+    if let Some(proposal) = &mut proposal {
+        proposal.audit.decided = decisions.clone();
+    }
     let looking = plan.as_ref().or(proposal.as_ref());
     // Before anything is read: this may start another program in place of this one.
     let engine = match (&asked, looking) {
@@ -109,7 +116,7 @@ pub(super) fn audit(
             };
             augtrial_study::audit(plan, asked, &context)?
         }
-        None => audit_of_folder(args, &context)?,
+        None => audit_of_folder(args, &decisions, &context)?,
     };
     let rules = plan.as_ref().map_or_else(Ingest::default, |plan| plan.ingest.clone());
     let name = name(&args.path, plan.as_ref());
@@ -150,15 +157,6 @@ fn network(name: &str, weights: Option<&Path>) -> Result<FeatureChoice, CliError
         )),
         named => Ok(named),
     }
-}
-
-/// The study that is proposed for the folder, with the decisions about it.
-fn proposal(args: &AuditArgs) -> Result<Plan, CliError> {
-    let mut plan = proposed(&args.path)?;
-    if let Some(file) = &args.decisions {
-        plan.audit.decided = Decisions::load(file)?;
-    }
-    Ok(plan)
 }
 
 /// Everything that was found in the data set, by networks of the plan too where they were asked.
@@ -209,13 +207,12 @@ fn name(path: &Path, plan: Option<&Plan>) -> String {
 }
 
 /// A folder of class folders, without an experiment.
-fn audit_of_folder(args: &AuditArgs, context: &Context<'_>) -> Result<DataAudit, CliError> {
+fn audit_of_folder(args: &AuditArgs, decisions: &Decisions, context: &Context<'_>) -> Result<DataAudit, CliError> {
     let (rules, default) = (Ingest::default(), Reach::default());
     let source = Source::new(args.path.clone(), Layout::Folder { classes: None });
     let stage = context.progress.stage("read images", 0, "images");
     let mut manifest = ingest(&source, &rules, &|done, total| stage.set_of(done, total, ""))?;
     drop(stage);
-    let decisions = args.decisions.as_deref().map(Decisions::load).transpose()?.unwrap_or_default();
     let (cache, stop) = (audit_folder(context), || context.stop.load(Ordering::Relaxed));
     let site =
         Site { manifest: &manifest, root: source.root(), max_pixels: rules.max_pixels, cache: &cache, stop: &stop };
@@ -225,7 +222,7 @@ fn audit_of_folder(args: &AuditArgs, context: &Context<'_>) -> Result<DataAudit,
     };
     let survey = survey_site(&site, reach, context)?;
     let (data_set, read) = (manifest.digest(), manifest.clone());
-    let decided = Decided::of(&decisions, &manifest);
+    let decided = Decided::of(decisions, &manifest);
     decided.relabel(&mut manifest);
     Ok(DataAudit { source, manifest, read, data_set, survey, decided, undivided: None })
 }

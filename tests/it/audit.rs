@@ -31,10 +31,9 @@ fn a_folder_is_judged_by_networks_of_the_study_that_would_be_proposed_for_it() {
     lab.run(&["dataset", "render", "photos", "--images", "180", "--size", "32x32", "-q"]);
     let looked = lab.run(&["audit", "photos", "--label-issues", "2", "-q"]);
     assert!(looked.contains("180 images in 6 classes") && looked.contains("labels in doubt: "), "{looked}");
-    let weights = lab.tree("runs/trials").into_iter().find(|(name, _)| name.ends_with("/weights.safetensors")).unwrap();
-    lab.write("seen.safetensors", &weights.1);
+    let weights = &lab.weights()[0];
     let network =
-        ["audit", "photos", "--features", "resnet20", "--weights", "seen.safetensors", "--threads", "1", "-q"];
+        ["audit", "photos", "--features", "resnet20", "--weights", weights.to_str().unwrap(), "--threads", "1", "-q"];
     assert!(lab.run(&network).contains("180 images in 6 classes"));
     let findings = std::fs::read_to_string(lab.path("reports/audit/photos/findings.csv")).unwrap();
     assert!(!findings.contains("train"), "a folder has no parts:\n{findings}");
@@ -60,8 +59,7 @@ fn images_of_arms_are_looked_at_where_they_are_made_and_a_network_says_what_stan
     let page = std::fs::read_to_string(lab.path("reports/audit/tiny/index.html")).unwrap();
     assert!(page.contains("nearly its source") && !page.contains(lab.path("").to_str().unwrap()));
 
-    let trial = std::fs::read_dir(lab.path("runs/trials")).unwrap().next().unwrap().unwrap().path();
-    let weights = trial.join("weights.safetensors");
+    let weights = &lab.weights()[0];
     let looked = [
         "audit",
         "experiment.toml",

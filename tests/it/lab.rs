@@ -111,6 +111,15 @@ impl Lab {
         self.tree("runs/sets").into_iter().filter(|(name, _)| !is_lock(name)).collect()
     }
 
+    /// The weights that runs left, sorted by run.
+    pub fn weights(&self) -> Vec<PathBuf> {
+        let runs = fs::read_dir(self.path("runs/trials")).unwrap().map(|run| run.unwrap().path());
+        let mut found: Vec<PathBuf> =
+            runs.map(|run| run.join("weights.safetensors")).filter(|file| file.exists()).collect();
+        found.sort();
+        found
+    }
+
     /// Every file below a folder with its content, sorted.
     pub fn tree(&self, below: &str) -> Vec<(String, Vec<u8>)> {
         let root = self.path(below);

@@ -1,5 +1,8 @@
 //! Arms that mix batches, make features or balance classes: through the whole program, and replayed to the bit.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use serde_json::Value;
 
 use crate::lab::{Lab, TINY};
@@ -20,7 +23,7 @@ fn run_and_replay(lab: &Lab, file: &str, name: &str) -> (Value, String) {
         let told = lab.run(&["replay", id, "-q"]);
         assert!(told.contains("\nidentical: "), "{arm}: {told}");
     }
-    (plan, std::fs::read_to_string(lab.path(&format!("reports/{name}/report.md"))).unwrap())
+    (plan, fs::read_to_string(lab.path(&format!("reports/{name}/report.md"))).unwrap())
 }
 
 fn training_images(plan: &Value, arm: &str) -> u64 {
@@ -47,12 +50,7 @@ fn arms_that_mix_batches_are_run_and_replayed_to_the_bit() {
     let cited = ["Zhang", "Yun", "Takahashi", "Verma", "Inoue"];
     assert!(cited.iter().all(|author| report.contains(author)), "{report}");
     // No two ways leave the same weights.
-    let weights: std::collections::BTreeSet<Vec<u8>> = lab
-        .tree("runs/trials")
-        .into_iter()
-        .filter(|(name, _)| name.ends_with("/weights.safetensors"))
-        .map(|(_, bytes)| bytes)
-        .collect();
+    let weights: BTreeSet<Vec<u8>> = lab.weights().iter().map(|file| fs::read(file).unwrap()).collect();
     assert_eq!(weights.len(), ways.len() + 1);
 }
 
@@ -76,8 +74,7 @@ fn classes_are_balanced_by_drawing_by_repeats_or_by_copies() {
 fn features_are_made_for_a_head_and_the_runs_are_replayed_to_the_bit() {
     let lab = Lab::new(&study(""));
     lab.run(&["run", "experiment.toml", "-q"]);
-    let weights = lab.tree("runs/trials").into_iter().find(|(name, _)| name.ends_with("/weights.safetensors")).unwrap();
-    lab.write("start.safetensors", &weights.1);
+    fs::copy(&lab.weights()[0], lab.path("start.safetensors")).unwrap();
     let ways = [("smote", "{ smote = { k = 2 } }"), ("between", "{ interpolation = {} }"), ("noise", "{ noise = {} }")];
     let arms = ways.map(|(name, features)| format!("\n[[arm]]\nname = \"{name}\"\nfeatures = {features}\n"));
     let frozen = study(&arms.concat()).replace("\"tiny\"", "\"heads\"").replace(

@@ -72,8 +72,7 @@ fn a_study_of_one_division_is_told_what_it_can_do_and_what_has_no_set_is_named()
     let error = lab.fail(2, &["quality", "tiny", "--features", "efficientnet-lite0"]);
     assert!(error.contains("augtrial weights fetch efficientnet-lite0"), "{error}");
     // Any weights of the network will do: here those of a run, whose head is for other classes.
-    let trial = std::fs::read_dir(lab.path("runs/trials")).unwrap().next().unwrap().unwrap().path();
-    let weights = trial.join("weights.safetensors");
+    let weights = &lab.weights()[0];
     let text = lab.run(&[
         "quality",
         "tiny",

@@ -6,8 +6,8 @@ use crate::lab::{Lab, TINY, text};
 fn a_head_is_trained_on_the_frozen_weights_of_an_earlier_run() {
     let lab = Lab::new(TINY);
     lab.run(&["run", "experiment.toml", "-q", "--seeds", "1", "--arm", "control"]);
-    let weights = lab.tree("runs/trials").into_iter().find(|(name, _)| name.ends_with("/weights.safetensors")).unwrap();
-    lab.write("start.safetensors", &weights.1);
+    let weights = std::fs::read(&lab.weights()[0]).unwrap();
+    lab.write("start.safetensors", &weights);
 
     let transfer = TINY.replace("\"tiny\"", "\"transfer\"").replace(
         "batch_size = 16",
@@ -22,10 +22,11 @@ fn a_head_is_trained_on_the_frozen_weights_of_an_earlier_run() {
 
     // What was frozen is as it was, and the head is not.
     let changed: Vec<Vec<String>> = lab
-        .tree("runs/trials")
-        .into_iter()
-        .filter(|(name, bytes)| name.ends_with("/weights.safetensors") && *bytes != weights.1)
-        .map(|(_, bytes)| changed_tensors(&weights.1, &bytes))
+        .weights()
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .filter(|bytes| *bytes != weights)
+        .map(|bytes| changed_tensors(&weights, &bytes))
         .collect();
     assert_eq!(changed, [["fc.bias", "fc.weight"], ["fc.bias", "fc.weight"]]);
     let report = std::fs::read_to_string(lab.path("reports/transfer/report.md")).unwrap();

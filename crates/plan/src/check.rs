@@ -33,6 +33,7 @@ use augtrial_base::words::nearest;
 const MAX_SIDE_PX: u32 = 8192;
 /// What commands call the study of the newest run.
 const LATEST: &str = "latest";
+
 /// What to do about a name that is none, if it is none.
 pub(super) fn slug_problem(name: &str) -> Option<&'static str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

@@ -16,6 +16,14 @@ const MAX_PIXELS: u64 = 1 << 32;
 /// Characters of a wrong name that an error shows.
 const SHOWN_CHARS: usize = 60;
 
+/// Whether the data set's own parts are used: said so, or prescribed where nothing is said.
+fn is_given(file: &ExperimentFile, division: Division) -> bool {
+    match file.split {
+        Some(rule) => matches!(rule, SplitRule::Given(_)),
+        None => division == Division::Prescribed,
+    }
+}
+
 impl Checker<'_> {
     pub(super) fn data(&mut self, file: &ExperimentFile) {
         let ingest = &file.ingest;
@@ -97,8 +105,7 @@ impl Checker<'_> {
             }
             None => {}
         }
-        let given = matches!(file.split, Some(SplitRule::Given(_)))
-            || (file.split.is_none() && division == Division::Prescribed);
+        let given = is_given(file, division);
         self.require_or(
             !(given && file.study.protocol == Protocol::AsPublished),
             "study.protocol",
@@ -125,8 +132,7 @@ impl Checker<'_> {
             "`redraw` has `split`, and folds draw the split already",
             "leave it out of `redraw`, or use [split.stratified]",
         );
-        let given = matches!(file.split, Some(SplitRule::Given(_)))
-            || (file.split.is_none() && division == Division::Prescribed);
+        let given = is_given(file, division);
         self.require_or(
             !(split && given),
             "study.redraw",
