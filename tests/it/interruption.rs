@@ -13,8 +13,9 @@ use crate::lab::{Lab, TINY, text};
 use crate::study::recorded;
 
 /// One arm, so that the killed trial is the one looked at.
+/// Long enough to be disturbed while it trains, on machines that do other things too.
 fn one_arm() -> String {
-    TINY.replace("seeds = [1, 2]", "seeds = [1]").replace("updates = 6", "updates = 12")
+    TINY.replace("seeds = [1, 2]", "seeds = [1]").replace("updates = 6", "updates = 60")
 }
 
 /// Exit code of a study that was stopped.
@@ -154,7 +155,7 @@ fn a_full_disk_stops_the_study_with_the_path_and_loses_nothing() {
 
 #[test]
 fn a_signal_leaves_a_resumable_state() {
-    let lab = Lab::new(&one_arm().replace("updates = 12", "updates = 200"));
+    let lab = Lab::new(&one_arm().replace("updates = 60", "updates = 600"));
     let mut child = lab.command(&["run", "experiment.toml", "-q"]).spawn().unwrap();
     let trials = lab.path("runs/trials");
     wait_until(&mut child, |_| any_line(&trials, "events.jsonl", "prepared"));
