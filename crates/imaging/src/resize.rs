@@ -1,6 +1,8 @@
 //! The one resize: convolution with a triangle filter whose support grows with the reduction, which is the bilinear filter
 //! of Pillow, and of torchvision with `antialias=True`. The aspect ratio is not kept.
 
+use std::cell::RefCell;
+
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -29,12 +31,36 @@ pub fn resized(image: &RgbImage, width_px: u32, height_px: u32) -> Result<RgbIma
     Ok(RgbImage::from_raw(width_px, height_px, scaler.target).expect("the target has three bytes per pixel"))
 }
 
-/// Resizes pictures to one size, one at a time; holds the buffers that this needs.
+thread_local! {
+    /// Holds what it needs between the two directions.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+}
+
+/// Resizes `rgb`, `[H, W, 3]`, whose sides are `from` (width and height, px), into `target`, whose sides are `to`.
+///
+/// # Errors
+/// If a side is 0.
+///
+/// # Panics
+/// If one of the two does not have three bytes for every pixel.
+pub fn resize_into(rgb: &[u8], from: [u32; 2], target: &mut [u8], to: [u32; 2]) -> Result<(), NoPixels> {
+    for [width_px, height_px] in [from, to] {
+        refuse_none(width_px, height_px)?;
+    }
+    let bytes = |[width_px, height_px]: [u32; 2]| width_px as usize * height_px as usize * CHANNELS;
+    assert!(rgb.len() == bytes(from) && target.len() == bytes(to), "three bytes per pixel");
+    // For one type of pixel alone: all types of the library take minutes to compile.
+    let source = TypedImageRef::<U8x3>::from_buffer(from[0], from[1], rgb).expect("three bytes per pixel");
+    let mut target = TypedImage::<U8x3>::from_buffer(to[0], to[1], target).expect("three bytes per pixel");
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let resized = RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&source, &mut target, &options));
+    resized.expect("sizes above zero, and no part is cut out");
+    Ok(())
+}
+
+/// Resizes pictures to one size, one at a time.
 pub struct Scaler {
-    resizer: Resizer,
-    options: ResizeOptions,
-    width_px: u32,
-    height_px: u32,
+    size: [u32; 2],
     target: Vec<u8>,
 }
 
@@ -45,13 +71,7 @@ impl Scaler {
     /// If a side is 0.
     pub fn new(width_px: u32, height_px: u32) -> Result<Self, NoPixels> {
         refuse_none(width_px, height_px)?;
-        Ok(Self {
-            resizer: Resizer::new(),
-            options: ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)),
-            width_px,
-            height_px,
-            target: vec![0; width_px as usize * height_px as usize * CHANNELS],
-        })
+        Ok(Self { size: [width_px, height_px], target: vec![0; width_px as usize * height_px as usize * CHANNELS] })
     }
 
     /// `rgb`, `[H, W, 3]` of `width_px` by `height_px`, at the scaler's size, also `[H, W, 3]`.
@@ -62,13 +82,7 @@ impl Scaler {
     /// # Panics
     /// If `rgb` does not have three bytes for every pixel.
     pub fn scale(&mut self, width_px: u32, height_px: u32, rgb: &[u8]) -> Result<&[u8], NoPixels> {
-        refuse_none(width_px, height_px)?;
-        assert_eq!(rgb.len(), width_px as usize * height_px as usize * CHANNELS, "three bytes per pixel");
-        // For one type of pixel alone: all types of the library take minutes to compile.
-        let source = TypedImageRef::<U8x3>::from_buffer(width_px, height_px, rgb).expect("three bytes per pixel");
-        let target = TypedImage::<U8x3>::from_buffer(self.width_px, self.height_px, &mut self.target);
-        let resized = self.resizer.resize_typed(&source, &mut target.expect("three bytes per pixel"), &self.options);
-        resized.expect("sizes above zero, and no part is cut out");
+        resize_into(rgb, [width_px, height_px], &mut self.target, self.size)?;
         Ok(&self.target)
     }
 }

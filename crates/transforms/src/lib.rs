@@ -12,6 +12,9 @@
 //! assert!(!Pipeline::new(&[transform]).is_empty());
 //! ```
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled as vector code: kernels/vector.rs")]
+#![allow(clippy::needless_range_loop, reason = "loops over lanes, whose equal indices the compiler makes vectors of")]
+
 mod augmenter;
 mod branches;
 mod draw;
@@ -35,7 +38,7 @@ mod transforms;
 
 pub use augmenter::{Augmenter, Pipeline, augmenter};
 pub use features::*;
-pub use kernels::{Interpolation, Sampling, crop, erase, erase_with, resize, window};
+pub use kernels::{Interpolation, Sampling, erase, erase_with, jpeg, resized_crop, window};
 pub use mixing::*;
 pub use parameters::{Described, Fill, Range};
 pub use raster::Rect;

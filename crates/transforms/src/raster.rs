@@ -47,15 +47,6 @@ pub(crate) fn pixels_mut(image: &mut RgbImage) -> &mut [Rgb8] {
     image.as_flat_samples_mut().samples.as_chunks_mut().0
 }
 
-/// An image of the pixels in rows.
-///
-/// # Panics
-/// If there are not `width_px * height_px` pixels.
-pub(crate) fn from_pixels(width_px: u32, height_px: u32, pixels: Vec<Rgb8>) -> RgbImage {
-    assert_eq!(pixels.len(), width_px as usize * height_px as usize, "one pixel per place");
-    RgbImage::from_raw(width_px, height_px, pixels.into_flattened()).expect("the number of pixels was checked")
-}
-
 thread_local! {
     /// The buffer of the last image that [`remade`] replaced.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -67,11 +58,21 @@ thread_local! {
 /// The pixels to write hold what was there before: `make` writes every one.
 pub(crate) fn remade(image: RgbImage, make: impl FnOnce(&[Rgb8], &mut [Rgb8])) -> RgbImage {
     let (width_px, height_px) = image.dimensions();
+    remade_at(image, width_px, height_px, make)
+}
+
+/// [`remade`] at another size.
+pub(crate) fn remade_at(
+    image: RgbImage,
+    width_px: u32,
+    height_px: u32,
+    make: impl FnOnce(&[Rgb8], &mut [Rgb8]),
+) -> RgbImage {
     let mut made = SPARE.take();
-    made.resize(image.as_raw().len(), 0);
+    made.resize(width_px as usize * height_px as usize * size_of::<Rgb8>(), 0);
     make(pixels(&image), made.as_chunks_mut().0);
     SPARE.set(image.into_raw());
-    RgbImage::from_raw(width_px, height_px, made).expect("the new image has as many bytes as the old one")
+    RgbImage::from_raw(width_px, height_px, made).expect("three bytes for every pixel")
 }
 
 /// Added to a number of size below 2^22, this leaves the nearest whole number, ties to even, in the last bits of the sum.
@@ -79,11 +80,26 @@ pub(crate) fn remade(image: RgbImage, make: impl FnOnce(&[Rgb8], &mut [Rgb8])) -
 const ROUNDER: f32 = 12_582_912.0;
 
 /// Rounds a number of size below 2^22, ties to even.
+#[inline(always)]
 pub(crate) fn round_to_int(value: f32) -> i32 {
     (value + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32
 }
 
+/// The largest whole number that is not above a number of size below 2^22.
+#[inline(always)]
+pub(crate) fn floor(value: f32) -> f32 {
+    let nearest = (value + ROUNDER) - ROUNDER;
+    nearest - f32::from(u8::from(nearest > value))
+}
+
+/// What a cast to a byte does, in instructions that vectors have: truncates and saturates.
+#[inline(always)]
+pub(crate) fn cut_to_byte(value: f32) -> u8 {
+    round_to_int(floor(value.clamp(0.0, 255.0))) as u8
+}
+
 /// A number on the scale of 0 to 255 as the nearest byte, ties to even as in `torch.round`.
+#[inline(always)]
 pub(crate) fn to_byte(value: f32) -> u8 {
     round_to_int(value.clamp(0.0, 255.0)) as u8
 }
@@ -98,6 +114,8 @@ mod tests {
             let value = quarter as f32 / 4.0;
             assert_eq!(round_to_int(value), value.round_ties_even() as i32, "{value}");
             assert_eq!(to_byte(value), value.round_ties_even() as u8, "{value}");
+            assert_eq!(floor(value), value.floor(), "{value}");
+            assert_eq!(cut_to_byte(value), value as u8, "{value}");
         }
     }
 }

@@ -64,7 +64,7 @@ impl Operation {
             Self::QuarterTurns { turns } => return quarter_turns(image, *turns),
             Self::Rotate { degrees, fill } => return rotate(image, *degrees, &Fill::Constant(*fill)),
             Self::ResizedCrop { left, top, width, height, to } => {
-                return resize(&crop(&image, rect(*left, *top, *width, *height)), to.0, to.1);
+                return resized_crop(image, rect(*left, *top, *width, *height), to.0, to.1);
             }
             Self::Window { left, top, fill } => return window(&image, *left, *top, fill),
             Self::Brightness { factor } => adjust_brightness(&mut image, *factor),

@@ -32,6 +32,7 @@ pub(crate) fn rgb_to_hsv(pixel: Rgb8) -> [f32; 3] {
 }
 
 /// A hue from -1 to 2 turns as one from 0 to 1: `rem_euclid`, without the call that takes most of the time.
+#[inline(always)]
 pub(crate) fn within_a_turn(turns: f32) -> f32 {
     if turns < 0.0 {
         turns + 1.0
@@ -44,46 +45,72 @@ pub(crate) fn within_a_turn(turns: f32) -> f32 {
 
 /// The hue of a pixel turned by -1 to 1 turns, on the scale of bytes: [`rgb_to_hsv`], [`hsv_to_rgb`] and [`unit_to_byte`] before
 /// its truncation, bit for bit, and without branches.
+#[inline(always)]
 pub(crate) fn turned(pixel: [f32; 3], turns: f32) -> [f32; 3] {
-    let [red, green, blue] = pixel.map(|channel| channel / WHITE);
-    let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
+    let (red, green, blue) = (pixel[0] / WHITE, pixel[1] / WHITE, pixel[2] / WHITE);
+    let (most, least) = (larger(larger(red, green), blue), smaller(smaller(red, green), blue));
     let range = most - least;
-    let is_gray = range == 0.0;
-    let divisor = if is_gray { 1.0 } else { range };
-    let difference = if most == red {
-        green - blue
-    } else if most == green {
-        blue - red
-    } else {
-        red - green
-    };
-    let base = if most == red {
-        0.0
-    } else if most == green {
-        2.0
-    } else {
-        4.0
-    };
-    let hue = within_a_turn((difference / divisor + base) / 6.0);
-    let hue = if is_gray { 0.0 } else { hue };
-    let saturation = if is_gray { 0.0 } else { range / most };
+    let (is_red, is_green, is_gray) = (most == red, most == green, range == 0.0);
+    let first = choose(is_red, green, choose(is_green, blue, red));
+    let second = choose(is_red, blue, choose(is_green, red, green));
+    let base = choose(is_red, 0.0, choose(is_green, 2.0, 4.0));
+    let hue = turn_once(((first - second) / choose(is_gray, 1.0, range) + base) / 6.0);
+    let hue = choose(is_gray, 0.0, hue);
+    // Black has no range either.
+    let saturation = range / larger(most, f32::MIN_POSITIVE);
 
-    let sixths = within_a_turn(hue + turns) * 6.0;
-    let passed = |bound: f32| if sixths >= bound { 1.0 } else { 0.0 };
-    let sector: f32 = passed(1.0) + passed(2.0) + passed(3.0) + passed(4.0) + passed(5.0) + passed(6.0);
+    let sixths = turn_once(hue + turns) * 6.0;
+    let sector =
+        passed(sixths, 1.0) + passed(sixths, 2.0) + passed(sixths, 3.0) + passed(sixths, 4.0) + passed(sixths, 5.0);
+    let sector = sector + passed(sixths, 6.0);
     let within = sixths - sector;
-    let low = (1.0 - saturation) * most;
-    let falling = (1.0 - saturation * within) * most;
-    let rising = (1.0 - saturation * (1.0 - within)) * most;
-    // The channel of a hue that is `behind` sectors behind: full, falling, low, low, rising, full.
-    let channel = |behind: f32| {
-        let at = sector + behind;
-        let at = if at >= 6.0 { at - 6.0 } else { at };
-        let lower = if at == 1.0 { falling } else { low };
-        let upper = if at == 4.0 { rising } else { most };
-        if (1.0..=3.0).contains(&at) { lower } else { upper }
-    };
-    [channel(0.0), channel(4.0), channel(2.0)].map(|channel| channel * UNIT)
+    let slopes = [
+        (1.0 - saturation) * most,
+        (1.0 - saturation * within) * most,
+        (1.0 - saturation * (1.0 - within)) * most,
+        most,
+    ];
+    [behind(sector, 0.0, slopes) * UNIT, behind(sector, 4.0, slopes) * UNIT, behind(sector, 2.0, slopes) * UNIT]
+}
+
+/// The channel of a hue that is so many sectors behind: full, falling, low, low, rising, full.
+#[inline(always)]
+fn behind(sector: f32, sectors: f32, [low, falling, rising, full]: [f32; 4]) -> f32 {
+    let at = sector + sectors;
+    let at = at - choose(at >= 6.0, 6.0, 0.0);
+    let sloped = choose(at == 1.0, falling, choose(at == 4.0, rising, low));
+    choose(at == 0.0, full, choose(at == 5.0, full, sloped))
+}
+
+/// [`within_a_turn`] without branches.
+#[inline(always)]
+fn turn_once(turns: f32) -> f32 {
+    choose(turns < 0.0, turns + 1.0, choose(turns >= 1.0, turns - 1.0, turns))
+}
+
+/// 1 where a bound is reached.
+#[inline(always)]
+fn passed(value: f32, bound: f32) -> f32 {
+    choose(value >= bound, 1.0, 0.0)
+}
+
+/// The larger of two numbers.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    choose(a > b, a, b)
+}
+
+/// The smaller of two numbers.
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    choose(a < b, a, b)
+}
+
+/// One of two numbers that are both computed: of `if` and `else` the compiler makes branches, which keep it from vector code.
+#[inline(always)]
+fn choose(first: bool, a: f32, b: f32) -> f32 {
+    let mask = u32::from(first).wrapping_neg();
+    f32::from_bits((a.to_bits() & mask) | (b.to_bits() & !mask))
 }
 
 /// Channels from 0 to 1.

@@ -9,8 +9,9 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::vector::{Work, vectorized};
 use crate::Fill;
-use crate::raster::{Rgb8, remade, round_to_int, to_byte};
+use crate::raster::{Rgb8, floor, remade, round_to_int, to_byte};
 
 /// How an image is read between its pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +47,7 @@ impl<'a> Sampling<'a> {
     }
 }
 
-/// Columns whose places are computed together.
+/// Pixels that are computed together.
 const LANES: usize = 32;
 
 /// Places further away than this are all the same: outside.
@@ -70,8 +71,26 @@ pub(crate) fn read_at(image: RgbImage, sampling: Sampling<'_>, map: impl Fn(usiz
     let (width, height) = image.dimensions();
     remade(image, |pixels, made| {
         let sampler = Sampler { pixels, width: width as i32, height: height as i32 };
+        vectorized(Reading { sampler, sampling, map, made });
+    })
+}
+
+/// Work of [`read_at`].
+struct Reading<'a, M> {
+    sampler: Sampler<'a>,
+    sampling: Sampling<'a>,
+    map: M,
+    made: &'a mut [Rgb8],
+}
+
+impl<M: Fn(usize, usize) -> (f32, f32)> Work for Reading<'_, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { sampler, sampling, map, made } = self;
         let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
-        for (row, made) in made.chunks_exact_mut(width.max(1) as usize).enumerate() {
+        for (row, made) in made.chunks_exact_mut(sampler.width.max(1) as usize).enumerate() {
             for (block, made) in made.chunks_mut(LANES).enumerate() {
                 for lane in 0..LANES {
                     (x[lane], y[lane]) = map(block * LANES + lane, row);
@@ -82,7 +101,7 @@ pub(crate) fn read_at(image: RgbImage, sampling: Sampling<'_>, map: impl Fn(usiz
                 }
             }
         }
-    })
+    }
 }
 
 /// A map of the plane onto itself: rows of `[x, y, 1]` to the place that is read.
@@ -110,6 +129,7 @@ struct Sampler<'a> {
 
 impl Sampler<'_> {
     /// The nearest pixels, ties to even.
+    #[inline(always)]
     fn nearest_row(&self, x: &[f32; LANES], y: &[f32; LANES], fill: &Fill, made: &mut [Rgb8]) {
         let (mut columns, mut rows) = ([0; LANES], [0; LANES]);
         for lane in 0..LANES {
@@ -125,22 +145,51 @@ impl Sampler<'_> {
         }
     }
 
-    /// [`Self::between`] for many places. Weights are computed together, which the compiler makes vector code of.
+    /// [`Self::between`] for many places. What lies inside is computed together, which the compiler makes vector code of.
+    #[inline(always)]
     fn row_between(&self, x: &[f32; LANES], y: &[f32; LANES], how: Sampling<'_>, made: &mut [Rgb8]) {
-        let mut weights = [[0.0; 4]; LANES];
         let (mut lefts, mut tops) = ([0; LANES], [0; LANES]);
+        let (mut rights, mut lowers) = ([0.0; LANES], [0.0; LANES]);
+        let mut inside = [0_i32; LANES];
+        let (last_column, last_row) = (self.width - 1, self.height - 1);
         for lane in 0..LANES {
             let ((left, x_left), (top, y_top)) = (floor_to_int(x[lane]), floor_to_int(y[lane]));
-            weights[lane] = corner_weights(x[lane] - x_left, y[lane] - y_top);
+            (rights[lane], lowers[lane]) = (x[lane] - x_left, y[lane] - y_top);
             (lefts[lane], tops[lane]) = (left, top);
+            inside[lane] =
+                i32::from(left >= 0) & i32::from(top >= 0) & i32::from(left < last_column) & i32::from(top < last_row);
         }
+        let mixed = mix(&self.corners(&lefts, &tops, &inside), &rights, &lowers);
         for (lane, made) in made.iter_mut().enumerate() {
-            let (left, top) = (lefts[lane], tops[lane]);
-            *made = match self.inside(left, top) {
-                Some(taps) => weighted_sum(taps, weights[lane]).map(to_byte),
-                None => self.between(x[lane], y[lane], how.fill, how.zeros),
+            *made = if inside[lane] == 1 {
+                let [red, green, blue, _] = mixed[lane].to_le_bytes();
+                [red, green, blue]
+            } else {
+                self.between(x[lane], y[lane], how.fill, how.zeros)
             };
         }
+    }
+
+    /// The four pixels from every place on that is marked as inside: upper left, upper right, lower left, lower right. The
+    /// lowest byte of each is red.
+    #[inline(always)]
+    fn corners(&self, lefts: &[i32; LANES], tops: &[i32; LANES], inside: &[i32; LANES]) -> [[u32; LANES]; 4] {
+        let mut corners = [[0; LANES]; 4];
+        let bytes = self.pixels.as_flattened();
+        // Two pixels are read with two bytes of the next; those at the image's end, with bytes of the one before.
+        let Some(last) = bytes.len().checked_sub(8) else { return corners };
+        let pair = |at: usize| {
+            let start = at.min(last);
+            let word = bytes[start..].first_chunk().map_or(0, |&word| u64::from_le_bytes(word));
+            let word = word >> (8 * (at - start));
+            (word as u32, (word >> 24) as u32)
+        };
+        for lane in 0..LANES {
+            let at = (tops[lane] * self.width + lefts[lane]) * inside[lane] * 3;
+            (corners[0][lane], corners[1][lane]) = pair(at as usize);
+            (corners[2][lane], corners[3][lane]) = pair((at + self.width * 3 * inside[lane]) as usize);
+        }
+        corners
     }
 
     /// The four pixels from a place on, if all are in the image.
@@ -165,7 +214,15 @@ impl Sampler<'_> {
             return weighted_sum(taps, weights).map(to_byte);
         }
         let places = [(left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)];
+        let none_inside = left < -1 || top < -1 || left >= self.width || top >= self.height;
         match fill {
+            Fill::Constant(color) if none_inside => {
+                if zeros {
+                    [0; 3]
+                } else {
+                    *color
+                }
+            }
             Fill::Edge => weighted_sum(places.map(|place| self.nearest(place)), weights).map(to_byte),
             Fill::Constant(color) => {
                 let mut inside = 0.0;
@@ -196,6 +253,7 @@ impl Sampler<'_> {
 }
 
 /// Weights of the four pixels around, from the shares of the right and of the lower ones.
+#[inline(always)]
 fn corner_weights(right: f32, lower: f32) -> [f32; 4] {
     let (left, upper) = (1.0 - right, 1.0 - lower);
     [left * upper, right * upper, left * lower, right * lower]
@@ -208,11 +266,28 @@ fn weighted_sum([a, b, c, d]: [Rgb8; 4], weights: [f32; 4]) -> [f32; 3] {
     })
 }
 
+/// [`weighted_sum`] of the four pixels around, and [`to_byte`], for many places.
+#[inline(always)]
+fn mix(corners: &[[u32; LANES]; 4], rights: &[f32; LANES], lowers: &[f32; LANES]) -> [u32; LANES] {
+    let mut mixed = [0; LANES];
+    for lane in 0..LANES {
+        let weights = corner_weights(rights[lane], lowers[lane]);
+        for shift in [0, 8, 16] {
+            let mut sum = ((corners[0][lane] >> shift) & 255) as i32 as f32 * weights[0];
+            for corner in 1..4 {
+                sum += ((corners[corner][lane] >> shift) & 255) as i32 as f32 * weights[corner];
+            }
+            mixed[lane] |= u32::from(to_byte(sum)) << shift;
+        }
+    }
+    mixed
+}
+
 /// The largest whole number that is not above a number of size below 2^22, twice.
+#[inline(always)]
 fn floor_to_int(value: f32) -> (i32, f32) {
-    let truncated = value as i32;
-    let floor = truncated - i32::from(truncated as f32 > value);
-    (floor, floor as f32)
+    let whole = floor(value);
+    (round_to_int(whole), whole)
 }
 
 #[cfg(test)]

@@ -1,25 +1,9 @@
-//! Parts of an image, and views that reach beyond its edges.
+//! Views of an image that reach beyond its edges.
 
 use image::RgbImage;
 
 use crate::Fill;
-use crate::raster::{Rect, from_pixels, pixels, remade};
-
-/// Cuts out a rectangle.
-///
-/// # Panics
-/// If it reaches beyond the image.
-#[must_use]
-pub fn crop(image: &RgbImage, rect: Rect) -> RgbImage {
-    assert!(rect.is_within(image.width(), image.height()), "the crop is inside the image");
-    let row_px = image.width() as usize;
-    let (left, top, width) = (rect.left_px as usize, rect.top_px as usize, rect.width_px as usize);
-    let mut part = Vec::with_capacity(width * rect.height_px as usize);
-    for row in 0..rect.height_px as usize {
-        part.extend_from_slice(&pixels(image)[(top + row) * row_px + left..][..width]);
-    }
-    from_pixels(rect.width_px, rect.height_px, part)
-}
+use crate::raster::remade;
 
 /// Shows the image through a window of its own size whose top left corner lies at `(left_px, top_px)` of the image,
 /// possibly outside. Padding then cropping, and translation by `(-left_px, -top_px)`, are both this.

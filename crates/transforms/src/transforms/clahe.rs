@@ -88,9 +88,12 @@ impl Augmenter for Clahe {
     }
 }
 
+/// Two tiles about a place, and the share of the second.
+type About = (usize, usize, f32);
+
 thread_local! {
-    /// The tables of the tiles, row by row.
-    static TABLES: RefCell<Vec<Table>> = const { RefCell::new(Vec::new()) };
+    /// The tables of the tiles, row by row, and the tiles about every column.
+    static SCRATCH: RefCell<(Vec<Table>, Vec<About>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
 /// Evens lightness in so many tiles across and down.
@@ -102,7 +105,7 @@ pub fn clahe(image: &mut RgbImage, clip: f64, tiles: [u32; 2]) {
     let [across, down] = tiles.map(|tiles| tiles as usize);
     let pixels = pixels_mut(image);
     to_lab(pixels);
-    TABLES.with_borrow_mut(|tables| {
+    SCRATCH.with_borrow_mut(|(tables, columns)| {
         // Where either side does not divide, OpenCV widens both, a side that divides by a tile's worth of one more pixel each.
         let whole = width % across == 0 && height % down == 0;
         let widened = |side: usize, tiles: usize| if whole { side } else { side + tiles - side % tiles };
@@ -117,10 +120,11 @@ pub fn clahe(image: &mut RgbImage, clip: f64, tiles: [u32; 2]) {
             let inverse = 1.0 / side as f32;
             move |place: usize| between(place as f32 * inverse - 0.5, tiles)
         });
+        columns.clear();
+        columns.extend((0..width).map(x_of));
         for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
             let (upper, lower, down_share) = y_of(y);
-            for (x, pixel) in row.iter_mut().enumerate() {
-                let (left, right, right_share) = x_of(x);
+            for (pixel, &(left, right, right_share)) in row.iter_mut().zip(&*columns) {
                 let of = |row: usize, column: usize| f32::from(tables[row * across + column][usize::from(pixel[0])]);
                 let above = of(upper, left) * (1.0 - right_share) + of(upper, right) * right_share;
                 let below = of(lower, left) * (1.0 - right_share) + of(lower, right) * right_share;
@@ -132,7 +136,7 @@ pub fn clahe(image: &mut RgbImage, clip: f64, tiles: [u32; 2]) {
 }
 
 /// The two tiles about a place, given in tiles from the middle of the first, and the share of the second.
-fn between(place: f32, tiles: usize) -> (usize, usize, f32) {
+fn between(place: f32, tiles: usize) -> About {
     let first = place.floor();
     let second = (first as i64 + 1).min(tiles as i64 - 1) as usize;
     (first.max(0.0) as usize, second, place - first)
@@ -144,7 +148,12 @@ fn of_tile(pixels: &[Rgb8], [width, height]: [usize; 2], tile: [usize; 2], at: [
     let mut counts = [0_u32; VALUES as usize];
     for y in at[1] * tile[1]..(at[1] + 1) * tile[1] {
         let row = &pixels[reflected(y, height) * width..][..width];
-        for x in at[0] * tile[0]..(at[0] + 1) * tile[0] {
+        let columns = at[0] * tile[0]..(at[0] + 1) * tile[0];
+        let inside = columns.start.min(width)..columns.end.min(width);
+        for pixel in &row[inside.clone()] {
+            counts[usize::from(pixel[0])] += 1;
+        }
+        for x in inside.end.max(columns.start)..columns.end {
             counts[usize::from(row[reflected(x, width)][0])] += 1;
         }
     }

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::uniform;
-use crate::kernels::{look_up, map_pixels, table, turned};
-use crate::raster::{Rgb8, pixels};
+use crate::kernels::{PixelFunction, look_up, map_pixels, table, turned};
+use crate::raster::{Rgb8, floor, pixels};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -115,24 +115,44 @@ pub fn adjust_contrast(image: &mut RgbImage, factor: f64) {
 
 /// Blends every pixel with its gray: 0 is black and white, 1 the image itself.
 pub fn adjust_saturation(image: &mut RgbImage, factor: f64) {
-    let (own, other) = (factor as f32, (1.0 - factor) as f32);
-    // A cast from float to byte truncates and saturates, which is torchvision's clamp and conversion in one.
-    map_pixels(image, |pixel| {
-        let gray = gray(pixel) * other;
-        pixel.map(|value| value * own + gray)
-    });
+    map_pixels(image, Blend { own: factor as f32, other: (1.0 - factor) as f32 });
+}
+
+/// A pixel blended with its gray. A cast from float to byte truncates and saturates, which is torchvision's clamp and conversion
+/// in one.
+struct Blend {
+    own: f32,
+    other: f32,
+}
+
+impl PixelFunction for Blend {
+    #[inline(always)]
+    fn of(&self, pixel: [f32; 3]) -> [f32; 3] {
+        let gray = gray(pixel) * self.other;
+        [pixel[0] * self.own + gray, pixel[1] * self.own + gray, pixel[2] * self.own + gray]
+    }
 }
 
 /// Turns the hue by `turns` of the whole circle, -0.5 to 0.5.
 pub fn adjust_hue(image: &mut RgbImage, turns: f64) {
-    let turns = turns as f32;
-    map_pixels(image, |pixel| turned(pixel, turns));
+    map_pixels(image, Turn(turns as f32));
+}
+
+/// A pixel whose hue is turned.
+struct Turn(f32);
+
+impl PixelFunction for Turn {
+    #[inline(always)]
+    fn of(&self, pixel: [f32; 3]) -> [f32; 3] {
+        turned(pixel, self.0)
+    }
 }
 
 /// torchvision's gray, floored. The weights are exact in ten-thousandths, and so are the sums: whole numbers below 2^24. The
 /// quotient is exact enough: it is never nearer to the next whole number than a ten-thousandth.
+#[inline(always)]
 fn gray([red, green, blue]: [f32; 3]) -> f32 {
-    ((2989.0 * red + 5870.0 * green + 1140.0 * blue) / 10_000.0) as i32 as f32
+    floor((2989.0 * red + 5870.0 * green + 1140.0 * blue) / 10_000.0)
 }
 
 /// [`gray`] of a pixel, in whole numbers.

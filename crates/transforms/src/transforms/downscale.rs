@@ -1,5 +1,7 @@
 //! `downscale`: fewer pixels. Reference: albumentations 2.0.8 `Downscale` with its nearest neighbors, which are `OpenCV`'s. Exact.
 
+use std::cell::RefCell;
+
 use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,11 @@ impl Augmenter for Downscale {
     }
 }
 
+thread_local! {
+    /// The column that each column is read from.
+    static COLUMNS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Reads every pixel where it stands in the image that is `scale` as wide and high, and that one's pixel in this.
 #[must_use]
 pub fn downscale(image: RgbImage, scale: f64) -> RgbImage {
@@ -74,10 +81,14 @@ pub fn downscale(image: RgbImage, scale: f64) -> RgbImage {
         let in_reduced = ((place as f64 * (1.0 / (side as f64 / reduced))) as usize).min(reduced as usize - 1);
         ((in_reduced as f64 * (1.0 / scale)) as usize).min(side - 1)
     };
-    remade(image, |pixels, made| {
-        for (y, made) in made.chunks_exact_mut(width.max(1)).enumerate() {
-            let row = &pixels[source(y, height) * width..][..width];
-            made.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = row[source(x, width)]);
-        }
+    COLUMNS.with_borrow_mut(|columns| {
+        columns.clear();
+        columns.extend((0..width).map(|x| source(x, width)));
+        remade(image, |pixels, made| {
+            for (y, made) in made.chunks_exact_mut(width.max(1)).enumerate() {
+                let row = &pixels[source(y, height) * width..][..width];
+                made.iter_mut().zip(&*columns).for_each(|(pixel, &column)| *pixel = row[column]);
+            }
+        })
     })
 }

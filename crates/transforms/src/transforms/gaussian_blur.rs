@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::uniform;
+use crate::kernels::{Work, vectorized};
 use crate::parameters::too_long;
 use crate::raster::to_byte;
 use crate::{Augmenter, Described, Range, trace};
@@ -76,44 +77,82 @@ fn convolve<T>(values: &mut [T], width: usize, channels: usize, kernel: &[f32], 
 where
     T: Copy + Into<f32>,
 {
-    let row_len = width * channels;
-    if values.is_empty() {
-        return;
-    }
-    let height = values.len() / row_len;
-    let radius = kernel.len() / 2;
+    vectorized(Convolution { values, width, channels, kernel, finish });
+}
 
-    let mut rows = vec![0.0f32; row_len * height];
-    let mut padded = vec![0.0f32; (width + 2 * radius) * channels];
-    for (source, blurred) in values.chunks_exact(row_len).zip(rows.chunks_exact_mut(row_len)) {
-        for (at, pixel) in padded.chunks_exact_mut(channels).enumerate() {
-            let column = reflect(at as i64 - radius as i64, width) * channels;
-            for (padded, &value) in pixel.iter_mut().zip(&source[column..]) {
+/// Work of [`convolve`].
+struct Convolution<'a, T, F> {
+    values: &'a mut [T],
+    width: usize,
+    channels: usize,
+    kernel: &'a [f32],
+    finish: F,
+}
+
+impl<T: Copy + Into<f32>, F: Fn(f32) -> T> Work for Convolution<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { values, width, channels, kernel, finish } = self;
+        let row_len = width * channels;
+        if values.is_empty() {
+            return;
+        }
+        let height = values.len() / row_len;
+        let radius = kernel.len() / 2;
+
+        let mut rows = vec![0.0f32; row_len * height];
+        let mut padded = vec![0.0f32; (width + 2 * radius) * channels];
+        for (source, blurred) in values.chunks_exact(row_len).zip(rows.chunks_exact_mut(row_len)) {
+            let (before, inside) = padded.split_at_mut(radius * channels);
+            let (inside, after) = inside.split_at_mut(row_len);
+            for (padded, &value) in inside.iter_mut().zip(source) {
                 *padded = value.into();
             }
+            for (edge, first) in [(before, -(radius as i64)), (after, width as i64)] {
+                for (at, pixel) in edge.chunks_exact_mut(channels).enumerate() {
+                    pixel.copy_from_slice(&inside[reflect(first + at as i64, width) * channels..][..channels]);
+                }
+            }
+            weighted_sums(blurred, kernel, |tap| &padded[tap * channels..][..row_len]);
         }
-        for (tap, &weight) in kernel.iter().enumerate() {
-            accumulate(blurred, &padded[tap * channels..][..row_len], weight);
-        }
-    }
 
-    let mut sum = vec![0.0f32; row_len];
-    for (row, blurred) in values.chunks_exact_mut(row_len).enumerate() {
-        sum.fill(0.0);
-        for (tap, &weight) in kernel.iter().enumerate() {
-            let from = reflect(row as i64 + tap as i64 - radius as i64, height);
-            accumulate(&mut sum, &rows[from * row_len..][..row_len], weight);
-        }
-        for (blurred, &value) in blurred.iter_mut().zip(&sum) {
-            *blurred = finish(value);
+        let mut sum = vec![0.0f32; row_len];
+        for (row, blurred) in values.chunks_exact_mut(row_len).enumerate() {
+            let from = |tap: usize| reflect(row as i64 + tap as i64 - radius as i64, height) * row_len;
+            weighted_sums(&mut sum, kernel, |tap| &rows[from(tap)..][..row_len]);
+            for (blurred, &value) in blurred.iter_mut().zip(&sum) {
+                *blurred = finish(value);
+            }
         }
     }
 }
 
-/// `sum += weight * values`, element by element.
-fn accumulate(sum: &mut [f32], values: &[f32], weight: f32) {
-    for (total, value) in sum.iter_mut().zip(values) {
-        *total += weight * value;
+/// Elements that are summed before the next ones.
+const LANES: usize = 64;
+
+/// The sum of what `values` gives for every tap, times the tap's weight, element by element and in the order of the taps.
+#[inline(always)]
+fn weighted_sums<'a>(sums: &mut [f32], kernel: &[f32], values: impl Fn(usize) -> &'a [f32]) {
+    let mut at = 0;
+    while at < sums.len() {
+        let lanes = LANES.min(sums.len() - at);
+        let mut block = [0.0; LANES];
+        for (tap, &weight) in kernel.iter().enumerate() {
+            let values = &values(tap)[at..][..lanes];
+            if let Some(values) = values.first_chunk::<LANES>() {
+                for lane in 0..LANES {
+                    block[lane] += weight * values[lane];
+                }
+            } else {
+                for (total, value) in block.iter_mut().zip(values) {
+                    *total += weight * value;
+                }
+            }
+        }
+        sums[at..][..lanes].copy_from_slice(&block[..lanes]);
+        at += lanes;
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{ATTEMPTS, log_uniform, round, uniform, up_to};
-use crate::kernels::{crop, resize};
+use crate::kernels::resized_crop;
 use crate::raster::Rect;
 use crate::{Augmenter, Described, Range, trace};
 use augtrial_base::catalog::Limit;
@@ -53,8 +53,7 @@ impl Augmenter for RandomResizedCrop {
         let (width_px, height_px) = image.dimensions();
         let drawn = draw_crop(self, width_px, height_px, rng);
         trace::note(|| format!("crop {}", drawn.text()));
-        let part = crop(&image, drawn);
-        resize(&part, self.width_px.unwrap_or(width_px), self.height_px.unwrap_or(height_px))
+        resized_crop(image, drawn, self.width_px.unwrap_or(width_px), self.height_px.unwrap_or(height_px))
     }
 }
 

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::chance;
-use crate::raster::{Rgb8, remade};
+use crate::kernels::{Work, vectorized};
+use crate::raster::{Rgb8, cut_to_byte, remade};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -52,7 +53,24 @@ pub fn adjust_sharpness(image: RgbImage, factor: f64) -> RgbImage {
         return image;
     }
     let other = f64::from((1.0 - factor) as f32);
-    remade(image, |pixels, made| {
+    remade(image, |pixels, made| vectorized(Sharpening { pixels, made, width, height, other }))
+}
+
+/// Work of [`adjust_sharpness`].
+struct Sharpening<'a> {
+    pixels: &'a [Rgb8],
+    made: &'a mut [Rgb8],
+    width: usize,
+    height: usize,
+    other: f64,
+}
+
+impl Work for Sharpening<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { pixels, made, width, height, other } = self;
         let row = |of: usize| pixels[of * width..][..width].as_flattened();
         made[..width].copy_from_slice(&pixels[..width]);
         for (y, made) in made.chunks_exact_mut(width).enumerate().skip(1).take(height - 2) {
@@ -61,10 +79,11 @@ pub fn adjust_sharpness(image: RgbImage, factor: f64) -> RgbImage {
             blend_row(around, other, made[1..width - 1].as_flattened_mut());
         }
         made[(height - 1) * width..].copy_from_slice(&pixels[(height - 1) * width..]);
-    })
+    }
 }
 
 /// The inner pixels of a row, from it and the rows above and below.
+#[inline(always)]
 fn blend_row([above, here, below]: [&[u8]; 3], other: f64, made: &mut [u8]) {
     const NEXT: usize = size_of::<Rgb8>();
     let inner = made.len();
@@ -72,12 +91,15 @@ fn blend_row([above, here, below]: [&[u8]; 3], other: f64, made: &mut [u8]) {
     // Slices of a known length need no check of bounds in the loop.
     let (above, here, below) = (&above[..length], &here[..length], &below[..length]);
     for index in 0..inner {
-        let sum = |row: &[u8]| i32::from(row[index]) + i32::from(row[index + NEXT]) + i32::from(row[index + 2 * NEXT]);
+        let mut sum = 0;
+        for row in [above, here, below] {
+            sum += i32::from(row[index]) + i32::from(row[index + NEXT]) + i32::from(row[index + 2 * NEXT]);
+        }
         let middle = i32::from(here[index + NEXT]);
         // (sum + 4 middle) / 13, rounded: a tie does not occur.
-        let blurred = (2 * (sum(above) + sum(here) + sum(below) + 4 * middle) + 13) / 26;
+        let blurred = (2 * (sum + 4 * middle) + 13) / 26;
         // In double precision the product is exact, so that this rounds once, as torch's fused operation does.
         let blended = (f64::from(middle) + f64::from(blurred - middle) * other) as f32;
-        made[index] = blended as u8;
+        made[index] = cut_to_byte(blended);
     }
 }
