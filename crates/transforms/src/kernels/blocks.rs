@@ -2,11 +2,8 @@
 
 use image::RgbImage;
 
-use super::vector::{Work, vectorized};
+use super::vector::{Lanes, PIXELS, Work, apart, together, vectorized};
 use crate::raster::{Rgb8, cut_to_byte, pixels_mut};
-
-/// Pixels that are computed together.
-const LANES: usize = 32;
 
 /// A function of a pixel's channels. `of` is marked `#[inline(always)]`, and takes no branch that costs: all pixels of a block go
 /// the same way.
@@ -29,35 +26,54 @@ impl<F: PixelFunction> Work for Mapping<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
-        let (blocks, rest) = self.pixels.as_chunks_mut::<LANES>();
+    fn call<L: Lanes>(self, lanes: L) {
+        let (blocks, rest) = self.pixels.as_chunks_mut();
         for block in blocks.iter_mut() {
-            map_block(block, &self.function);
+            *block = map_block(lanes, block, &self.function);
         }
-        let mut last = [[0; 3]; LANES];
+        let mut last = [[0; 3]; PIXELS];
         last[..rest.len()].copy_from_slice(rest);
-        map_block(&mut last, &self.function);
-        rest.copy_from_slice(&last[..rest.len()]);
+        rest.copy_from_slice(&map_block(lanes, &last, &self.function)[..rest.len()]);
     }
 }
 
 #[inline(always)]
-fn map_block(block: &mut [Rgb8; LANES], function: &impl PixelFunction) {
-    let mut channels = [[0.0; LANES]; 3];
-    for lane in 0..LANES {
-        for channel in 0..3 {
-            channels[channel][lane] = f32::from(block[lane][channel]);
-        }
+fn map_block(lanes: impl Lanes, block: &[Rgb8; PIXELS], function: &impl PixelFunction) -> [Rgb8; PIXELS] {
+    let mut channels = apart(lanes, block).map(|channel| channel.map(f32::from));
+    let [reds, greens, blues] = &mut channels;
+    for lane in 0..PIXELS {
+        [reds[lane], greens[lane], blues[lane]] = function.of([reds[lane], greens[lane], blues[lane]]);
     }
-    for lane in 0..LANES {
-        let made = function.of([channels[0][lane], channels[1][lane], channels[2][lane]]);
-        for channel in 0..3 {
-            channels[channel][lane] = made[channel];
+    together(lanes, [lanes.cut(&channels[0]), lanes.cut(&channels[1]), lanes.cut(&channels[2])])
+}
+
+/// Replaces every byte by `factor` times it plus `offset`, truncated to a byte.
+pub(crate) fn map_bytes(image: &mut RgbImage, factor: f32, offset: f32) {
+    vectorized(Scaling { bytes: image, factor, offset });
+}
+
+/// Work of [`map_bytes`].
+struct Scaling<'a> {
+    bytes: &'a mut [u8],
+    factor: f32,
+    offset: f32,
+}
+
+impl Work for Scaling<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<L: Lanes>(self, lanes: L) {
+        let (blocks, rest) = self.bytes.as_chunks_mut();
+        for block in blocks {
+            let mut values = block.map(f32::from);
+            for value in &mut values {
+                *value = *value * self.factor + self.offset;
+            }
+            *block = lanes.cut(&values);
         }
-    }
-    for lane in 0..LANES {
-        for channel in 0..3 {
-            block[lane][channel] = cut_to_byte(channels[channel][lane]);
+        for byte in rest {
+            *byte = cut_to_byte(f32::from(*byte) * self.factor + self.offset);
         }
     }
 }

@@ -32,7 +32,7 @@ struct Tables {
     /// Of each root, the share of light.
     cubes: Vec<i32>,
     from: [[i32; 3]; 3],
-    bytes: Vec<u8>,
+    bytes: [u8; LEVELS],
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
@@ -70,7 +70,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         light: std::array::from_fn(light),
         cubes: (0..SUMS as i32).map(|index| cube(index + LEAST)).collect(),
         from: RGB_FROM_XYZ.map(|row| std::array::from_fn(|axis| scaled(COEFFICIENT, row[axis] * D65[axis]))),
-        bytes: (0..LEVELS).map(|x| (255.0 * encoded(x as f64 / LEVELS as f64)).round_ties_even() as u8).collect(),
+        bytes: std::array::from_fn(|x| (255.0 * encoded(x as f64 / LEVELS as f64)).round_ties_even() as u8),
     }
 });
 
@@ -96,18 +96,21 @@ pub(crate) fn to_lab(pixels: &mut [Rgb8]) {
     }
 }
 
-/// The color of an L*a*b*.
-pub(crate) fn from_lab([lightness, a, b]: Rgb8) -> Rgb8 {
+/// Replaces L*a*b* by the pixels' colors.
+pub(crate) fn from_lab(pixels: &mut [Rgb8]) {
     let tables = &*TABLES;
-    let (y, root) = tables.light[usize::from(lightness)];
-    let a = ((5 * i32::from(a) * 53_687 + (1 << 7)) >> 13) - 128 * BASE / 500;
-    let b = ((i32::from(b) * 41_943 + (1 << 4)) >> 9) - 128 * BASE / 200 + 1;
-    let cube = |root: i32| tables.cubes[(root - LEAST) as usize];
-    let xyz = [cube(root + a), y, cube(root - b)];
-    tables.from.map(|row| {
-        let level = shifted(dot(row, xyz), COEFFICIENT + 14 - 12);
-        tables.bytes[level.clamp(0, LEVELS as i32 - 1) as usize]
-    })
+    for pixel in pixels {
+        let [lightness, a, b] = *pixel;
+        let (y, root) = tables.light[usize::from(lightness)];
+        let a = ((5 * i32::from(a) * 53_687 + (1 << 7)) >> 13) - 128 * BASE / 500;
+        let b = ((i32::from(b) * 41_943 + (1 << 4)) >> 9) - 128 * BASE / 200 + 1;
+        let cube = |root: i32| tables.cubes[(root - LEAST) as usize];
+        let xyz = [cube(root + a), y, cube(root - b)];
+        *pixel = tables.from.map(|row| {
+            let level = shifted(dot(row, xyz), COEFFICIENT + 14 - 12);
+            tables.bytes[level.clamp(0, LEVELS as i32 - 1) as usize]
+        });
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +122,7 @@ mod tests {
         for lightness in 0..=255 {
             for a in (0..=255).step_by(5) {
                 for b in (0..=255).step_by(5) {
-                    from_lab([lightness, a, b]);
+                    from_lab(&mut [[lightness, a, b]]);
                 }
             }
         }
@@ -128,7 +131,8 @@ mod tests {
                 for blue in (0..=255).step_by(15) {
                     let mut lab = [[red, green, blue]];
                     to_lab(&mut lab);
-                    let back = from_lab(lab[0]);
+                    from_lab(&mut lab);
+                    let [back] = lab;
                     // Whole L*a*b* are coarse where a channel is dark.
                     assert!(
                         [red, green, blue].iter().zip(back).all(|(a, b)| a.abs_diff(b) <= 24),

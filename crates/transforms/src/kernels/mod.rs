@@ -13,7 +13,7 @@ mod vector;
 mod warp;
 mod window;
 
-pub(crate) use blocks::{PixelFunction, map_pixels};
+pub(crate) use blocks::{PixelFunction, map_bytes, map_pixels};
 pub use erase::{erase, erase_with};
 pub(crate) use hsv::{WHITE, hsv_to_rgb, rgb_to_hsv, turned, unit_to_byte};
 pub use jpeg::jpeg;
@@ -23,7 +23,7 @@ pub(crate) use reduction::Reduction;
 pub(crate) use resize::resize;
 pub use resize::resized_crop;
 pub(crate) use tables::{Table, extremes, histograms, look_up, look_up_channels, table};
-pub(crate) use vector::{Work, vectorized};
+pub(crate) use vector::{Lanes, PIXELS, Work, apart, reversed, vectorized};
 pub(crate) use warp::{Affine, read_at, warp, warp_affine};
 pub use warp::{Interpolation, Sampling};
 #[cfg(test)]

@@ -1,19 +1,162 @@
-//! One way into vector code that is wider than what every processor has.
+//! One way into vector code that is wider than what every processor has, and what the compiler does not find by itself.
+
+use crate::raster::{Rgb8, cut_to_byte};
 
 /// Work on many numbers. `call` is marked `#[inline(always)]`, and so is what it calls for each number: what is not inlined is
 /// compiled for every processor.
-pub(crate) use pulp::NullaryFnOnce as Work;
+pub(crate) trait Work {
+    type Output;
+
+    /// Does the work with such vectors.
+    fn call<L: Lanes>(self, lanes: L) -> Self::Output;
+}
 
 /// Does `work` compiled for the processor that runs it: with AVX2 where there is AVX2. No bit of a result depends on it, since the
 /// compiler never fuses multiplication and addition by itself.
 pub(crate) fn vectorized<W: Work>(work: W) -> W::Output {
-    pulp::Arch::new().dispatch(work)
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = pulp::x86::V3::try_new() {
+        return pulp::Simd::vectorize(avx2, With { work, lanes: avx2 });
+    }
+    work.call(Anywhere)
+}
+
+/// Work and its vectors.
+struct With<W, L> {
+    work: W,
+    lanes: L,
+}
+
+impl<W: Work, L: Lanes> pulp::NullaryFnOnce for With<W, L> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn call(self) -> W::Output {
+        self.work.call(self.lanes)
+    }
+}
+
+/// Pixels that vectors hold.
+pub(crate) const PIXELS: usize = 16;
+
+/// The bytes of so many pixels, in vectors.
+type Bytes = [[u8; PIXELS]; 3];
+
+/// Where each of 48 bytes comes from, and the same as masks: of what each vector of the result takes from each given one.
+pub(crate) struct Order {
+    from: [u8; 3 * PIXELS],
+    masks: [[[u8; PIXELS]; 3]; 3],
+}
+
+impl Order {
+    const fn new(from: [u8; 3 * PIXELS]) -> Self {
+        /// Takes no byte.
+        const NONE: u8 = 0x80;
+        let mut masks = [[[NONE; PIXELS]; 3]; 3];
+        let mut at = 0;
+        while at < from.len() {
+            let source = from[at] as usize;
+            masks[at / PIXELS][source / PIXELS][at % PIXELS] = (source % PIXELS) as u8;
+            at += 1;
+        }
+        Self { from, masks }
+    }
+}
+
+/// Channels of pixels, pixels of channels, and pixels from the last to the first.
+const ORDERS: [Order; 3] = {
+    let mut from = [[0; 3 * PIXELS]; 3];
+    let mut at = 0;
+    while at < 3 * PIXELS {
+        let (pixel, channel) = (at / 3, at % 3);
+        from[0][channel * PIXELS + pixel] = at as u8;
+        from[1][at] = (channel * PIXELS + pixel) as u8;
+        from[2][at] = (3 * (PIXELS - 1 - pixel) + channel) as u8;
+        at += 1;
+    }
+    [Order::new(from[0]), Order::new(from[1]), Order::new(from[2])]
+};
+
+/// What vectors do that the compiler does not find.
+pub(crate) trait Lanes: Copy {
+    /// Bytes in another order.
+    fn moved(self, bytes: Bytes, order: &Order) -> Bytes;
+
+    /// [`cut_to_byte`] of numbers of size below 2^31.
+    fn cut(self, values: &[f32; PIXELS]) -> [u8; PIXELS];
+}
+
+/// The channels of sixteen pixels.
+#[inline(always)]
+pub(crate) fn apart(lanes: impl Lanes, pixels: &[Rgb8; PIXELS]) -> Bytes {
+    lanes.moved(bytes(pixels), &ORDERS[0])
+}
+
+/// The pixels of sixteen values of each channel.
+#[inline(always)]
+pub(crate) fn together(lanes: impl Lanes, channels: Bytes) -> [Rgb8; PIXELS] {
+    pulp::bytemuck::cast(lanes.moved(channels, &ORDERS[1]))
+}
+
+/// Sixteen pixels from the last to the first.
+#[inline(always)]
+pub(crate) fn reversed(lanes: impl Lanes, pixels: &[Rgb8; PIXELS]) -> [Rgb8; PIXELS] {
+    pulp::bytemuck::cast(lanes.moved(bytes(pixels), &ORDERS[2]))
+}
+
+#[inline(always)]
+fn bytes(pixels: &[Rgb8; PIXELS]) -> Bytes {
+    pulp::bytemuck::cast(*pixels)
+}
+
+/// One byte after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Anywhere;
+
+impl Lanes for Anywhere {
+    #[inline(always)]
+    fn moved(self, bytes: Bytes, order: &Order) -> Bytes {
+        let mut moved = [[0; PIXELS]; 3];
+        for (at, &from) in order.from.iter().enumerate() {
+            moved[at / PIXELS][at % PIXELS] = bytes[usize::from(from) / PIXELS][usize::from(from) % PIXELS];
+        }
+        moved
+    }
+
+    #[inline(always)]
+    fn cut(self, values: &[f32; PIXELS]) -> [u8; PIXELS] {
+        values.map(cut_to_byte)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Lanes for pulp::x86::V3 {
+    #[inline(always)]
+    fn moved(self, bytes: Bytes, order: &Order) -> Bytes {
+        use pulp::bytemuck::cast;
+        let mut moved = [[0; PIXELS]; 3];
+        for (moved, masks) in moved.iter_mut().zip(&order.masks) {
+            let taken = |of: usize| self.ssse3._mm_shuffle_epi8(cast(bytes[of]), cast(masks[of]));
+            *moved = cast(self.sse2._mm_or_si128(self.sse2._mm_or_si128(taken(0), taken(1)), taken(2)));
+        }
+        moved
+    }
+
+    /// Truncates, and saturates twice: to 16 bits with a sign, and to bytes.
+    #[inline(always)]
+    fn cut(self, values: &[f32; PIXELS]) -> [u8; PIXELS] {
+        use pulp::bytemuck::cast;
+        let quarters: [[f32; 4]; 4] = cast(*values);
+        let whole = |quarter: usize| self.sse2._mm_cvttps_epi32(cast(quarters[quarter]));
+        let halves = [self.sse2._mm_packs_epi32(whole(0), whole(1)), self.sse2._mm_packs_epi32(whole(2), whole(3))];
+        cast(self.sse2._mm_packus_epi16(halves[0], halves[1]))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::{cut_to_byte, to_byte};
+    use crate::raster::to_byte;
 
     /// The kernels' arithmetic on numbers of all sizes.
     struct Arithmetic<'a>(&'a [f32], &'a mut [f32]);
@@ -22,7 +165,7 @@ mod tests {
         type Output = ();
 
         #[inline(always)]
-        fn call(self) {
+        fn call<L: Lanes>(self, _: L) {
             for (&value, made) in self.0.iter().zip(self.1) {
                 let sum = value * 0.3 + value * 0.7 / 1.1 - 0.2;
                 *made = sum * 2.0 + f32::from(to_byte(sum)) * 0.1 + f32::from(cut_to_byte(value));
@@ -34,8 +177,53 @@ mod tests {
     fn wider_vectors_change_no_bit() {
         let values: Vec<f32> = (0..100_003_u32).map(|index| (index as f32 - 40_000.0) * 0.013_7).collect();
         let [mut narrow, mut wide] = [(); 2].map(|()| vec![0.0; values.len()]);
-        Arithmetic(&values, &mut narrow).call();
+        Arithmetic(&values, &mut narrow).call(Anywhere);
         vectorized(Arithmetic(&values, &mut wide));
         assert!(narrow.iter().zip(&wide).all(|(narrow, wide)| narrow.to_bits() == wide.to_bits()));
+    }
+
+    /// Sixteen pixels moved in every way.
+    struct Moved<'a>(&'a [Rgb8; PIXELS]);
+
+    impl Work for Moved<'_> {
+        type Output = [[Rgb8; PIXELS]; 2];
+
+        #[inline(always)]
+        fn call<L: Lanes>(self, lanes: L) -> Self::Output {
+            let channels = apart(lanes, self.0);
+            let turned = channels.map(|channel| std::array::from_fn(|lane| channel[PIXELS - 1 - lane]));
+            assert_eq!(together(lanes, turned), reversed(lanes, self.0));
+            [together(lanes, channels), reversed(lanes, self.0)]
+        }
+    }
+
+    #[test]
+    fn pixels_are_moved_alike_on_every_processor() {
+        let pixels: [Rgb8; PIXELS] = std::array::from_fn(|at| [at as u8, 100 + at as u8, 200 + at as u8]);
+        let mut turned = pixels;
+        turned.reverse();
+        assert_eq!(Moved(&pixels).call(Anywhere), [pixels, turned]);
+        assert_eq!(vectorized(Moved(&pixels)), [pixels, turned]);
+    }
+
+    /// Numbers, cut.
+    struct Cut(f32);
+
+    impl Work for Cut {
+        type Output = [u8; PIXELS];
+
+        #[inline(always)]
+        fn call<L: Lanes>(self, lanes: L) -> Self::Output {
+            lanes.cut(&std::array::from_fn(|lane| self.0 + lane as f32 / 7.0))
+        }
+    }
+
+    #[test]
+    fn numbers_are_cut_alike_on_every_processor() {
+        for start in [-1e9, -70_000.0, -300.0, -1.2, 0.0, 0.6, 100.0, 253.9, 254.999, 300.0, 40_000.0, 1e9] {
+            let cut = std::array::from_fn(|lane| (start + lane as f32 / 7.0) as u8);
+            assert_eq!(Cut(start).call(Anywhere), cut);
+            assert_eq!(vectorized(Cut(start)), cut);
+        }
     }
 }

@@ -9,7 +9,7 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::vector::{Work, vectorized};
+use super::vector::{Lanes, Work, vectorized};
 use crate::Fill;
 use crate::raster::{Rgb8, floor, remade, round_to_int, to_byte};
 
@@ -76,18 +76,18 @@ pub(crate) fn read_at(image: RgbImage, sampling: Sampling<'_>, map: impl Fn(usiz
 }
 
 /// Work of [`read_at`].
-struct Reading<'a, M> {
+struct Reading<'a, F> {
     sampler: Sampler<'a>,
     sampling: Sampling<'a>,
-    map: M,
+    map: F,
     made: &'a mut [Rgb8],
 }
 
-impl<M: Fn(usize, usize) -> (f32, f32)> Work for Reading<'_, M> {
+impl<F: Fn(usize, usize) -> (f32, f32)> Work for Reading<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn call<L: Lanes>(self, _: L) {
         let Self { sampler, sampling, map, made } = self;
         let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
         for (row, made) in made.chunks_exact_mut(sampler.width.max(1) as usize).enumerate() {

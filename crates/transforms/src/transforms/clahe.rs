@@ -128,9 +128,9 @@ pub fn clahe(image: &mut RgbImage, clip: f64, tiles: [u32; 2]) {
                 let of = |row: usize, column: usize| f32::from(tables[row * across + column][usize::from(pixel[0])]);
                 let above = of(upper, left) * (1.0 - right_share) + of(upper, right) * right_share;
                 let below = of(lower, left) * (1.0 - right_share) + of(lower, right) * right_share;
-                let lightness = round_to_int(above * (1.0 - down_share) + below * down_share) as u8;
-                *pixel = from_lab([lightness, pixel[1], pixel[2]]);
+                pixel[0] = round_to_int(above * (1.0 - down_share) + below * down_share) as u8;
             }
+            from_lab(row);
         }
     });
 }

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::uniform;
-use crate::kernels::{PixelFunction, look_up, map_pixels, table, turned};
-use crate::raster::{Rgb8, floor, pixels};
+use crate::kernels::{Lanes, PIXELS, PixelFunction, Work, apart, map_bytes, map_pixels, turned, vectorized};
+use crate::raster::{Rgb8, floor, pixels, round_to_int};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -101,16 +101,37 @@ fn draw(jitter: &ColorJitter, rng: &mut Stream) -> [Option<Adjustment>; 4] {
 
 /// Multiplies every channel by `factor`, at least 0.
 pub fn adjust_brightness(image: &mut RgbImage, factor: f64) {
-    let factor = factor as f32;
-    look_up(image, &table(|value| (f32::from(value) * factor) as u8));
+    map_bytes(image, factor as f32, 0.0);
 }
 
 /// Blends with the mean gray: 0 is all gray, 1 the image itself.
 pub fn adjust_contrast(image: &mut RgbImage, factor: f64) {
-    let total: u64 = pixels(image).iter().map(|&pixel| u64::from(gray_of(pixel))).sum();
+    let total = vectorized(Grays(pixels(image)));
     let mean = (total as f64 / pixels(image).len() as f64) as f32;
-    let (own, other) = (factor as f32, (1.0 - factor) as f32);
-    look_up(image, &table(|value| (f32::from(value) * own + mean * other) as u8));
+    map_bytes(image, factor as f32, mean * (1.0 - factor) as f32);
+}
+
+/// The sum of all grays.
+struct Grays<'a>(&'a [Rgb8]);
+
+impl Work for Grays<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn call<L: Lanes>(self, lanes: L) -> u64 {
+        let (blocks, rest) = self.0.as_chunks();
+        let mut total = rest.iter().map(|&pixel| u64::from(gray_of(pixel))).sum();
+        for block in blocks {
+            let [reds, greens, blues] = apart(lanes, block);
+            let mut sum = 0;
+            for lane in 0..PIXELS {
+                let pixel = [f32::from(reds[lane]), f32::from(greens[lane]), f32::from(blues[lane])];
+                sum += round_to_int(gray(pixel));
+            }
+            total += sum as u64;
+        }
+        total
+    }
 }
 
 /// Blends every pixel with its gray: 0 is black and white, 1 the image itself.
@@ -130,6 +151,21 @@ impl PixelFunction for Blend {
     fn of(&self, pixel: [f32; 3]) -> [f32; 3] {
         let gray = gray(pixel) * self.other;
         [pixel[0] * self.own + gray, pixel[1] * self.own + gray, pixel[2] * self.own + gray]
+    }
+}
+
+/// Replaces every color by its gray, `0.2989 R + 0.587 G + 0.114 B`, floored.
+pub fn grayscale(image: &mut RgbImage) {
+    map_pixels(image, Gray);
+}
+
+/// A pixel's gray.
+struct Gray;
+
+impl PixelFunction for Gray {
+    #[inline(always)]
+    fn of(&self, pixel: [f32; 3]) -> [f32; 3] {
+        [gray(pixel); 3]
     }
 }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::uniform;
-use crate::kernels::{Work, vectorized};
+use crate::kernels::{Lanes, Work, vectorized};
 use crate::parameters::too_long;
 use crate::raster::to_byte;
 use crate::{Augmenter, Described, Range, trace};
@@ -93,7 +93,7 @@ impl<T: Copy + Into<f32>, F: Fn(f32) -> T> Work for Convolution<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn call<L: Lanes>(self, _: L) {
         let Self { values, width, channels, kernel, finish } = self;
         let row_len = width * channels;
         if values.is_empty() {

@@ -4,9 +4,8 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::color_jitter::gray_of;
+use super::color_jitter::grayscale;
 use crate::draw::chance;
-use crate::raster::pixels_mut;
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -44,12 +43,5 @@ impl Augmenter for Grayscale {
             grayscale(&mut image);
         }
         image
-    }
-}
-
-/// Replaces every color by its gray, `0.2989 R + 0.587 G + 0.114 B`, floored.
-pub fn grayscale(image: &mut RgbImage) {
-    for pixel in pixels_mut(image) {
-        *pixel = [gray_of(*pixel); 3];
     }
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::chance;
+use crate::kernels::{Lanes, PIXELS, Work, reversed, vectorized};
 use crate::raster::{Rgb8, pixels_mut};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
@@ -45,7 +46,29 @@ impl Augmenter for HorizontalFlip {
 /// Mirrors left and right.
 pub fn flip_horizontally(image: &mut RgbImage) {
     let width = image.width() as usize;
-    if width > 0 {
-        pixels_mut(image).chunks_exact_mut(width).for_each(<[Rgb8]>::reverse);
+    vectorized(Mirroring { pixels: pixels_mut(image), width });
+}
+
+/// Work of [`flip_horizontally`].
+struct Mirroring<'a> {
+    pixels: &'a mut [Rgb8],
+    width: usize,
+}
+
+impl Work for Mirroring<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<L: Lanes>(self, lanes: L) {
+        for row in self.pixels.chunks_exact_mut(self.width.max(1)) {
+            // Blocks from both ends change places; what is left is in the middle.
+            let moved = row.len() / (2 * PIXELS) * PIXELS;
+            let (left, rest) = row.split_at_mut(moved);
+            let (middle, right) = rest.split_at_mut(rest.len() - moved);
+            for (left, right) in left.as_chunks_mut().0.iter_mut().zip(right.as_chunks_mut().0.iter_mut().rev()) {
+                (*left, *right) = (reversed(lanes, right), reversed(lanes, left));
+            }
+            middle.reverse();
+        }
     }
 }

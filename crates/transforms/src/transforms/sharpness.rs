@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::chance;
-use crate::kernels::{Work, vectorized};
+use crate::kernels::{Lanes, Work, vectorized};
 use crate::raster::{Rgb8, cut_to_byte, remade};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
@@ -69,7 +69,7 @@ impl Work for Sharpening<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn call<L: Lanes>(self, _: L) {
         let Self { pixels, made, width, height, other } = self;
         let row = |of: usize| pixels[of * width..][..width].as_flattened();
         made[..width].copy_from_slice(&pixels[..width]);

@@ -1,5 +1,6 @@
 //! Rows of pixels as brightness and two colors, and back (`jccolor.c`, `jdcolor.c`, `jcsample.c`, `jdsample.c`).
 
+use crate::kernels::vector::{Lanes, PIXELS, apart, together};
 use crate::raster::Rgb8;
 
 /// Bits behind the point.
@@ -7,25 +8,18 @@ const BITS: u32 = 16;
 const HALF: i32 = 1 << (BITS - 1);
 /// A color's value where there is none.
 const MIDDLE: i32 = 128;
-/// Pixels that are computed together.
-const LANES: usize = 32;
 
 /// Brightness, blueness and redness of a row of pixels.
 #[inline(always)]
-pub(super) fn split(pixels: &[Rgb8], luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
-    let lines = luma.chunks_mut(LANES).zip(blue.chunks_mut(LANES)).zip(red.chunks_mut(LANES));
-    for (pixels, ((luma, blue), red)) in pixels.chunks(LANES).zip(lines) {
-        let mut channels = [[0_i32; LANES]; 3];
-        let mut block = [[0; 3]; LANES];
+pub(super) fn split(lanes: impl Lanes, pixels: &[Rgb8], luma: &mut [u8], blue: &mut [u8], red: &mut [u8]) {
+    let lines = luma.chunks_mut(PIXELS).zip(blue.chunks_mut(PIXELS)).zip(red.chunks_mut(PIXELS));
+    for (pixels, ((luma, blue), red)) in pixels.chunks(PIXELS).zip(lines) {
+        let mut block = [[0; 3]; PIXELS];
         block[..pixels.len()].copy_from_slice(pixels);
-        for lane in 0..LANES {
-            for channel in 0..3 {
-                channels[channel][lane] = i32::from(block[lane][channel]);
-            }
-        }
-        let mut made = [[0_u8; LANES]; 3];
-        for lane in 0..LANES {
-            let (r, g, b) = (channels[0][lane], channels[1][lane], channels[2][lane]);
+        let channels = apart(lanes, &block);
+        let mut made = [[0_u8; PIXELS]; 3];
+        for lane in 0..PIXELS {
+            let (r, g, b) = (i32::from(channels[0][lane]), i32::from(channels[1][lane]), i32::from(channels[2][lane]));
             made[0][lane] = ((19_595 * r + 38_470 * g + 7_471 * b + HALF) >> BITS) as u8;
             made[1][lane] = ((-11_059 * r - 21_709 * g + 32_768 * b + (MIDDLE << BITS) + HALF - 1) >> BITS) as u8;
             made[2][lane] = ((32_768 * r - 27_439 * g - 5_329 * b + (MIDDLE << BITS) + HALF - 1) >> BITS) as u8;
@@ -72,27 +66,20 @@ pub(super) fn double(this: &[u8], near: &[u8], made: &mut [u8]) {
 
 /// The pixels of a row from its brightness and colors.
 #[inline(always)]
-pub(super) fn join(luma: &[u8], blue: &[u8], red: &[u8], made: &mut [Rgb8]) {
-    let lines = luma.chunks(LANES).zip(blue.chunks(LANES)).zip(red.chunks(LANES));
-    for (made, ((luma, blue), red)) in made.chunks_mut(LANES).zip(lines) {
-        let mut channels = [[0_i32; LANES]; 3];
+pub(super) fn join(lanes: impl Lanes, luma: &[u8], blue: &[u8], red: &[u8], made: &mut [Rgb8]) {
+    let lines = luma.chunks(PIXELS).zip(blue.chunks(PIXELS)).zip(red.chunks(PIXELS));
+    for (made, ((luma, blue), red)) in made.chunks_mut(PIXELS).zip(lines) {
+        let mut channels = [[0; PIXELS]; 3];
         for (channel, line) in channels.iter_mut().zip([luma, blue, red]) {
-            for (channel, &value) in channel.iter_mut().zip(line) {
-                *channel = i32::from(value);
-            }
+            channel[..line.len()].copy_from_slice(line);
         }
-        let mut block = [[0; 3]; LANES];
-        for lane in 0..LANES {
-            let (y, b, r) = (channels[0][lane], channels[1][lane] - MIDDLE, channels[2][lane] - MIDDLE);
-            channels[0][lane] = (y + ((91_881 * r + HALF) >> BITS)).clamp(0, 255);
-            channels[1][lane] = (y + ((-22_554 * b - 46_802 * r + HALF) >> BITS)).clamp(0, 255);
-            channels[2][lane] = (y + ((116_130 * b + HALF) >> BITS)).clamp(0, 255);
+        for lane in 0..PIXELS {
+            let y = i32::from(channels[0][lane]);
+            let (b, r) = (i32::from(channels[1][lane]) - MIDDLE, i32::from(channels[2][lane]) - MIDDLE);
+            channels[0][lane] = (y + ((91_881 * r + HALF) >> BITS)).clamp(0, 255) as u8;
+            channels[1][lane] = (y + ((-22_554 * b - 46_802 * r + HALF) >> BITS)).clamp(0, 255) as u8;
+            channels[2][lane] = (y + ((116_130 * b + HALF) >> BITS)).clamp(0, 255) as u8;
         }
-        for lane in 0..LANES {
-            for channel in 0..3 {
-                block[lane][channel] = channels[channel][lane] as u8;
-            }
-        }
-        made.copy_from_slice(&block[..made.len()]);
+        made.copy_from_slice(&together(lanes, channels)[..made.len()]);
     }
 }

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 use image::RgbImage;
 
-use super::vector::{Work, vectorized};
+use super::vector::{Lanes, Work, vectorized};
 use crate::raster::{Rgb8, remade};
 
 /// Pixels along a side of a block.
@@ -76,7 +76,7 @@ impl Work for Storing<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn call<L: Lanes>(self, lanes: L) {
         let Self { planes, pixels, made, width, height, steps } = self;
         let Planes { luma, chroma, rows } = planes;
         let half = [width.div_ceil(2), height.div_ceil(2)];
@@ -94,7 +94,7 @@ impl Work for Storing<'_> {
                 let row = (2 * pair + of_pair).min(height - 1);
                 let (blue, red) = rows.split_at_mut(2 * chroma_width);
                 let luma = &mut luma[row * luma_width..][..luma_width];
-                color::split(&pixels[row * width..][..width], luma, blue, red);
+                color::split(lanes, &pixels[row * width..][..width], luma, blue, red);
                 for line in [luma, blue, red] {
                     let last = line[width - 1];
                     line[width..].fill(last);
@@ -126,7 +126,7 @@ impl Work for Storing<'_> {
                 let of = |row: usize| &plane[row * chroma_width..][..half[0]];
                 color::double(of(row / 2), of(near), made);
             }
-            color::join(&luma[row * luma_width..], blue, red, made);
+            color::join(lanes, &luma[row * luma_width..], blue, red, made);
         }
     }
 }
