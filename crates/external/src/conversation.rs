@@ -4,6 +4,8 @@
 //! then a prediction for each test image. Whatever is out of this order fails the trial: a number that was reported wrongly
 //! must not be compared.
 
+mod ending;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -14,15 +16,14 @@ use serde::Serialize;
 use crate::error::Fault;
 use crate::files::{FileDigest, files_of, program};
 use crate::manifest::{Manifest, STATE_FOLDER_NAME, test_images};
-use crate::process::{Heard, Process, described};
+use crate::process::{Heard, Process};
 use crate::protocol::{Answer, Measured, PROTOCOL_VERSION, Said};
 use crate::resume::Reached;
 use crate::scores::Scores;
-use crate::{TRAINER_FILE_NAME, WEIGHTS_FILE_NAME, pixels};
+use crate::{TRAINER_FILE_NAME, pixels};
 use augtrial_base::clock::{Stopwatch, rfc3339};
-use augtrial_base::digest::Digest;
 use augtrial_base::disk::{self, Durability};
-use augtrial_base::events::{Cost, EpochMetrics, Observer, RunEvent, Split, StepProgress};
+use augtrial_base::events::{EpochMetrics, Observer, RunEvent, Split, StepProgress};
 use augtrial_base::text;
 use augtrial_plan::classifier::{Budget, EpochRule};
 use augtrial_plan::command::{Command, OnlineBy};
@@ -31,8 +32,6 @@ use augtrial_trial::{TRAINER_FOLDER_NAME, TrainError, TrialOutcome, TrialSpec};
 
 /// Between two looks at the stop flag and the clock while nothing is heard.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How long a trainer that was asked to stop may take to save.
-const STOP_SECS: u64 = 30;
 /// Characters of a line that cannot be read that are shown.
 const SHOWN_CHARS: usize = 80;
 
@@ -284,90 +283,6 @@ impl<'a> Conversation<'a> {
         let (height_px, width_px) = (store.height_px(), store.width_px());
         self.process.tell(&Answer::Pixels { file, images: samples.len(), height_px, width_px });
         Ok(())
-    }
-
-    /// Lets it save, and ends it.
-    fn stop(&mut self, observer: &mut dyn Observer) -> TrainError {
-        self.process.ask_to_stop();
-        let asked = self.spec.clock.start();
-        while asked.elapsed().as_secs() < STOP_SECS {
-            match self.process.next(PATIENCE) {
-                Some(Heard::Line(line, number)) => {
-                    if let Err(error) = self.take_line(&line, number, observer) {
-                        if let TrainError::Observer(_) = error {
-                            return error;
-                        }
-                        break; // what it says while it is stopped on the way is no fault
-                    }
-                }
-                Some(Heard::End | Heard::TooLong(_)) => break,
-                Some(Heard::Quiet) | None => {}
-            }
-        }
-        self.process.kill();
-        let updates = self.history.last().map_or(0, |metrics| metrics.updates);
-        TrainError::Interrupted { epochs: self.epochs(), updates }
-    }
-
-    fn heed_time(&mut self) -> Result<(), Fault> {
-        if let Some(secs) = self.command.timeout_secs
-            && self.earlier_secs + self.since_start.elapsed().as_secs_f64() > secs as f64
-        {
-            self.process.kill();
-            return Err(Fault::TooLong { secs });
-        }
-        if let Some(secs) = self.command.silence_secs
-            && self.since_heard.elapsed().as_secs_f64() > secs as f64
-        {
-            self.process.kill();
-            return Err(Fault::Silent { secs, tail: self.process.tail() });
-        }
-        Ok(())
-    }
-
-    /// It has said everything: whether it ended well, and what came of it.
-    fn end(mut self, observer: &mut dyn Observer) -> Result<TrialOutcome, TrainError> {
-        let status = loop {
-            if let Some(status) = self.process.status().map_err(Fault::io("wait for", Path::new("the trainer")))? {
-                break status;
-            }
-            if self.spec.stop.load(Ordering::Relaxed) {
-                return Err(self.stop(observer));
-            }
-            self.heed_time()?;
-            std::thread::sleep(PATIENCE);
-        };
-        if !status.success() {
-            return Err(Fault::Ended { how: described(status), tail: self.process.tail() }.into());
-        }
-        let Some(selected) = self.selected.take() else {
-            let how =
-                format!("ended after {} of {} epochs without a result", self.epochs(), self.timetable.total_epochs());
-            return Err(Fault::Ended { how, tail: self.process.tail() }.into());
-        };
-        let Selected { epoch, scores, training_secs } = selected;
-        let (test, predictions) = scores.finish()?;
-        emit(observer, &RunEvent::Tested { result: test.clone() })?;
-        let of = |split| move |metrics: &&EpochMetrics| metrics.split == split;
-        let samples = |split| self.history.iter().filter(of(split)).map(|metrics| metrics.samples).sum::<u64>();
-        let cost = Cost {
-            undivided_secs: training_secs,
-            evaluation_secs: self.secs() - training_secs,
-            training_images: samples(Split::Train),
-            evaluation_images: samples(Split::Validation) + test.samples,
-            ..Cost::default()
-        };
-        emit(observer, &RunEvent::Cost { cost })?;
-        let kept = self.spec.folder.join(WEIGHTS_FILE_NAME);
-        let weights = if kept.is_file() {
-            Digest::of_file(&kept).map_err(Fault::io("read", &kept))?
-        } else {
-            let probabilities: Vec<&[f32]> = predictions.iter().map(|p| p.probabilities.as_slice()).collect();
-            Digest::of_value("external-predictions-v1", &probabilities)
-        };
-        let history = std::mem::take(&mut self.history);
-        let (further, learned) = (Vec::new(), Vec::new());
-        Ok(TrialOutcome { selected_epoch: epoch, test, predictions, further, weights, history, learned })
     }
 
     fn describe(&self, software: &BTreeMap<String, String>) -> Result<(), TrainError> {

@@ -166,7 +166,9 @@ impl Registry {
         // A seed beyond SQLite's integers is in no row.
         let seed = filter.seed.map(|seed| i64::try_from(seed).unwrap_or(-1));
         let parameters = named_params! { ":study": filter.study, ":arm": filter.arm, ":seed": seed };
-        let mut runs = self.summaries(condition, parameters)?;
+        // What is asked of a folder is not known to the index: all runs are read then, and some left out afterwards.
+        let limit = filter.limit.filter(|_| filter.status.is_none() && !filter.counted);
+        let mut runs = self.summaries(condition, parameters, limit)?;
         runs.retain(|run| {
             filter.status.is_none_or(|status| run.status.kind() == status) && (run.counts || !filter.counted)
         });
@@ -180,7 +182,7 @@ impl Registry {
     /// As [`list`](Self::list).
     pub fn trial_state(&self, trial_key: &Digest) -> Result<TrialState, RegistryError> {
         self.refuse_newer(trial_key)?;
-        let mut runs = self.summaries("trial_key = :key", named_params! { ":key": Name(trial_key) })?;
+        let mut runs = self.summaries("trial_key = :key", named_params! { ":key": Name(trial_key) }, None)?;
         runs.sort_by_key(|run| run.attempt);
         let standing = RunSummary::standing(&runs);
         let mut trial = TrialState { attempts: runs.len() as u32, standing, ..TrialState::default() };
@@ -298,17 +300,20 @@ impl Registry {
         self.index.borrow().read(|db| db.prepare_cached(sql)?.query_map([run], metrics_of)?.collect())
     }
 
-    /// Runs in the index that meet an SQL condition, newest first, with their status of now.
+    /// Runs in the index that meet an SQL condition, newest first, with their status of now; at most so many.
     fn summaries(
         &self,
         condition: &str,
         parameters: &[(&str, &dyn rusqlite::ToSql)],
+        limit: Option<usize>,
     ) -> Result<Vec<RunSummary>, RegistryError> {
+        // SQLite takes -1 for no limit.
+        let limit = limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
         let sql = format!(
             "SELECT *, id IS (SELECT first.id FROM runs AS first
                  WHERE first.trial_key = runs.trial_key AND first.outcome = 'finished'
                  ORDER BY first.ended_at, first.attempt LIMIT 1) AS counts
-             FROM runs WHERE {condition} ORDER BY {NEWEST_FIRST}"
+             FROM runs WHERE {condition} ORDER BY {NEWEST_FIRST} LIMIT {limit}"
         );
         let mut runs: Vec<RunSummary> = self.index.borrow().read(|db| {
             let mut statement = db.prepare_cached(&sql)?;

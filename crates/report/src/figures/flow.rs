@@ -197,11 +197,11 @@ fn name_lines(name: &str, width: f64) -> Vec<String> {
     style::wrap(name, style::TITLE_MEASURE_PX, width - 2.0 * PADDING_PX)
 }
 
-/// The boxes of one arm below its name: planned, not made, trained on, tested.
+/// The boxes of one arm below its name: planned, not made or left out, trained on, tested.
 fn arm_texts(view: &StudyView, arm: &ArmView) -> [Vec<String>; 4] {
     let flow = &arm.flow;
     let not_made: u64 = flow.missing.iter().map(|(_, n)| n).sum();
-    let mut missing = vec![format!("Not made: {}", count(not_made))];
+    let mut missing = vec![format!("Not made or left out: {}", count(not_made))];
     missing.extend(listed(flow.missing.iter().map(|(reason, n)| format!("{} {reason}", count(*n)))));
     let summary = view.comparison.arms.iter().find(|summary| summary.name == arm.name);
     let (done, lost) = summary.map_or((0, &[][..]), |summary| (summary.values.len(), summary.missing.as_slice()));
