@@ -118,7 +118,7 @@ fn cells(comparison: &DesignComparison, contrast: &DesignContrast) -> Result<(),
         };
         let mut row = cell.levels.clone();
         row.extend([mean(control), mean(treatment)]);
-        row.extend(of_test(&gain.tested, scale));
+        row.extend(of_test(&gain.mean, &gain.tested, scale));
         row.push(gain.pairs.to_string());
         row
     };
@@ -136,7 +136,7 @@ fn effects(contrast: &DesignContrast, scale: Scale) -> Result<(), CliError> {
     let row = |effect: &FactorEffect| {
         let name = effect.switches.iter().map(|switch| format!("{}: {} to {}", switch.factor, switch.from, switch.to));
         let mut row = vec![name.collect::<Vec<_>>().join(" and ")];
-        row.extend(of_test(&effect.tested, scale));
+        row.extend(of_test(&effect.mean, &effect.tested, scale));
         row
     };
     let rows: Vec<Vec<String>> = contrast.effects.iter().map(row).collect();
@@ -149,13 +149,13 @@ fn unit(scale: Scale) -> String {
     if unit.is_empty() { String::new() } else { format!(", in {unit}") }
 }
 
-/// Mean, interval and adjusted p.
-fn of_test(tested: &Measured<Tested>, scale: Scale) -> [String; 3] {
-    tested.as_ref().map_or_else(
-        |_| [NONE; 3].map(str::to_owned),
-        |tested| {
-            let difference = tested.difference;
-            [scale.difference(difference.point), scale.interval(difference.interval), p_value(tested.holm_p)]
-        },
-    )
+/// Mean, interval and adjusted p; without a test, the mean alone.
+fn of_test(mean: &Measured<f64>, tested: &Measured<Tested>, scale: Scale) -> [String; 3] {
+    match (tested, mean) {
+        (Ok(Tested { difference, holm_p, .. }), _) => {
+            [scale.difference(difference.point), scale.interval(difference.interval), p_value(*holm_p)]
+        }
+        (Err(_), Ok(mean)) => [scale.difference(*mean), NONE.to_owned(), NONE.to_owned()],
+        (Err(_), Err(_)) => [NONE; 3].map(str::to_owned),
+    }
 }

@@ -1,10 +1,11 @@
 //! A design, compared: the mean of every arm in every cell, a contrast's difference in every cell, what each factor and each pair of
 //! factors does to that difference, and how the difference between two cells divides among the factors.
 //!
-//! Everything is computed for each seed by itself and then over seeds, so that all of it speaks of training noise on these
-//! test images (the narrower scope). p values are Holm-adjusted over the cells, and over the effects, as families of their own.
+//! Everything is computed for each seed by itself and then over seeds. Where all seeds share one division of the data, all of it
+//! speaks of training noise on these test images (the narrower scope); where each has its own, the corrected resampled t test
+//! (Nadeau and Bengio 2003) takes the place of the paired one. p values are Holm-adjusted over the cells, and over the effects, as families of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -53,6 +54,10 @@ pub struct CellResults {
     pub arms: Vec<(String, BTreeMap<u64, f64>)>,
     /// Real images of its training part; absent if it was not run.
     pub images: Option<u64>,
+    /// Test images over training images where every seed has a division of its own.
+    pub test_share: Option<f64>,
+    /// Contrasts, by index, and seeds whose two runs were made on different divisions of the data: no pairs.
+    pub unpaired: BTreeSet<(usize, u64)>,
 }
 
 /// A design, compared.
@@ -64,6 +69,10 @@ pub struct DesignComparison {
     pub factors: Vec<FactorLevels>,
     pub cells: Vec<CellSummary>,
     pub contrasts: Vec<DesignContrast>,
+    /// Whether every seed has a division of the data of its own.
+    pub redrawn: bool,
+    /// Pairs that are left out, since their runs were made on different divisions of the data.
+    pub unpaired: usize,
     /// Of a design that varies how many images are trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning: Option<Learning>,
@@ -117,6 +126,8 @@ pub struct Gain {
     pub cell: String,
     /// Complete pairs.
     pub pairs: usize,
+    /// Of the pairs' differences.
+    pub mean: Measured<f64>,
     pub tested: Measured<Tested>,
 }
 
@@ -135,6 +146,8 @@ pub struct Tested {
 pub struct FactorEffect {
     /// Each factor with the level that it is switched from and to.
     pub switches: Vec<SwitchNames>,
+    /// Over seeds.
+    pub mean: Measured<f64>,
     pub tested: Measured<Tested>,
 }
 
@@ -209,7 +222,9 @@ pub fn compare_design(input: &DesignResults) -> DesignComparison {
         seeds: input.seeds.clone(),
         factors: input.factors.clone(),
         cells: input.cells.iter().map(summary).collect(),
-        contrasts: input.contrasts.iter().map(|contrast| in_all_cells(contrast, input)).collect(),
+        contrasts: (0..input.contrasts.len()).map(|contrast| in_all_cells(contrast, input)).collect(),
+        redrawn: input.cells.iter().any(|cell| cell.test_share.is_some()),
+        unpaired: input.cells.iter().map(|cell| cell.unpaired.len()).sum(),
         learning: learning(input),
     }
 }
@@ -228,31 +243,36 @@ fn arm_mean(arm: &str, values: &BTreeMap<u64, f64>, input: &DesignResults) -> Ar
 }
 
 /// Treatment less control of each complete pair, by seed.
-fn differences(cell: &CellResults, contrast: &Contrast, seeds: &[u64]) -> BTreeMap<u64, f64> {
+fn differences(cell: &CellResults, index: usize, input: &DesignResults) -> BTreeMap<u64, f64> {
+    let contrast = &input.contrasts[index];
     let of = |name: &str| cell.arms.iter().find(|(arm, _)| arm == name).map(|(_, values)| values);
     let (Some(treatment), Some(control)) = (of(&contrast.treatment), of(&contrast.control)) else {
         return BTreeMap::new();
     };
     let difference = |seed: &u64| Some((*seed, treatment.get(seed)? - control.get(seed)?));
-    seeds.iter().filter_map(difference).collect()
+    let pairs = input.seeds.iter().filter(|seed| !cell.unpaired.contains(&(index, **seed)));
+    pairs.filter_map(difference).collect()
 }
 
-fn in_all_cells(contrast: &Contrast, input: &DesignResults) -> DesignContrast {
-    let level = 1.0 - input.alpha;
-    let by_cell: Vec<BTreeMap<u64, f64>> =
-        input.cells.iter().map(|cell| differences(cell, contrast, &input.seeds)).collect();
+fn in_all_cells(index: usize, input: &DesignResults) -> DesignContrast {
+    let by_cell: Vec<BTreeMap<u64, f64>> = input.cells.iter().map(|cell| differences(cell, index, input)).collect();
     let everywhere = |seed: &&u64| by_cell.iter().all(|cell| cell.contains_key(seed));
     let complete: Vec<u64> = input.seeds.iter().filter(everywhere).copied().collect();
-    let gains: Vec<Vec<f64>> = by_cell.iter().map(|cell| cell.values().copied().collect()).collect();
-    let tested = tested(&gains, level);
-    let gain = |((cell, differences), tested): ((&CellResults, &BTreeMap<u64, f64>), Measured<Tested>)| Gain {
+    let family = input
+        .cells
+        .iter()
+        .zip(&by_cell)
+        .map(|(cell, values)| Seeds { values: values.values().copied().collect(), test_share: cell.test_share });
+    let family: Vec<Seeds> = family.collect();
+    let gain = |((cell, seeds), tested): ((&CellResults, &Seeds), Measured<Tested>)| Gain {
         cell: cell.name.clone(),
-        pairs: differences.len(),
+        pairs: seeds.values.len(),
+        mean: stats::mean(&seeds.values),
         tested,
     };
-    let gains = input.cells.iter().zip(&by_cell).zip(tested).map(gain).collect();
+    let gains = input.cells.iter().zip(&family).zip(tested(&family, 1.0 - input.alpha)).map(gain).collect();
     DesignContrast {
-        contrast: contrast.clone(),
+        contrast: input.contrasts[index].clone(),
         gains,
         effects: effects(input, &by_cell, &complete),
         attribution: input.published.map(|published| attribute(input, &by_cell, &complete, published)),
@@ -260,9 +280,37 @@ fn in_all_cells(contrast: &Contrast, input: &DesignResults) -> DesignContrast {
     }
 }
 
+/// A value of every seed, and the test images over the training images where each has a division of its own.
+struct Seeds {
+    values: Vec<f64>,
+    test_share: Option<f64>,
+}
+
+impl Seeds {
+    /// Of what is computed from several cells: the largest of their shares, which gives the widest interval.
+    fn of_cells(values: Vec<f64>, input: &DesignResults) -> Self {
+        Self { values, test_share: input.cells.iter().filter_map(|cell| cell.test_share).reduce(f64::max) }
+    }
+
+    fn t(&self, level: f64) -> Measured<stats::PairedT> {
+        match self.test_share {
+            Some(share) => stats::corrected_t(&self.values, share, level),
+            None => stats::paired_t(&self.values, level),
+        }
+    }
+
+    /// The mean with its interval, which has no width without spread.
+    fn estimate(&self, level: f64) -> Measured<Estimate> {
+        match self.t(level) {
+            Err(Degenerate::ZeroVariance) => stats::mean_interval(&self.values, level),
+            tested => tested.map(|t| t.difference),
+        }
+    }
+}
+
 /// Tests each list of values, and adjusts over all that can be tested.
-fn tested(family: &[Vec<f64>], level: f64) -> Vec<Measured<Tested>> {
-    let tests: Vec<Measured<stats::PairedT>> = family.iter().map(|values| stats::paired_t(values, level)).collect();
+fn tested(family: &[Seeds], level: f64) -> Vec<Measured<Tested>> {
+    let tests: Vec<Measured<stats::PairedT>> = family.iter().map(|seeds| seeds.t(level)).collect();
     // What cannot be tested stays in the family with p = 1: not finishing a cell makes no other one look better.
     let p_values: Vec<f64> = tests.iter().map(|test| test.as_ref().map_or(1.0, |t| t.p)).collect();
     let adjusted = stats::holm(&p_values).unwrap_or(p_values);
@@ -295,14 +343,16 @@ fn effects(input: &DesignResults, by_cell: &[BTreeMap<u64, f64>], complete: &[u6
         |weights: &[f64], seed: u64| weights.iter().zip(by_cell).map(|(weight, cell)| weight * cell[&seed]).sum();
     let family = wanted.iter().map(|switches| {
         let weights = factorial.weights(switches);
-        complete.iter().map(|&seed| value(&weights, seed)).collect()
+        Seeds::of_cells(complete.iter().map(|&seed| value(&weights, seed)).collect(), input)
     });
-    let tested = tested(&family.collect::<Vec<_>>(), 1.0 - input.alpha);
-    let named = |(switches, tested): (Vec<Switch>, Measured<Tested>)| FactorEffect {
+    let family: Vec<Seeds> = family.collect();
+    let named = |((switches, seeds), tested): ((Vec<Switch>, &Seeds), Measured<Tested>)| FactorEffect {
         switches: switches.into_iter().map(|switch| named(input, switch)).collect(),
+        mean: stats::mean(&seeds.values),
         tested,
     };
-    wanted.into_iter().zip(tested).map(named).collect()
+    let tested = tested(&family, 1.0 - input.alpha);
+    wanted.into_iter().zip(&family).zip(tested).map(named).collect()
 }
 
 fn named(input: &DesignResults, switch: Switch) -> SwitchNames {
@@ -343,8 +393,9 @@ fn attribute(
         (0..1_u32 << switches.len()).map(cell_of).collect::<Option<_>>().ok_or(NotAttributed::MissingCells)?;
     let of_seed = |seed: &u64| stats::shapley(switches.len(), |set| by_cell[cells[set as usize]][seed]);
     let shares: Vec<Vec<f64>> = complete.iter().map(of_seed).collect();
-    let estimate =
-        |values: Vec<f64>| stats::mean_interval(&values, 1.0 - input.alpha).map_err(NotAttributed::Degenerate);
+    let estimate = |values: Vec<f64>| {
+        Seeds::of_cells(values, input).estimate(1.0 - input.alpha).map_err(NotAttributed::Degenerate)
+    };
     let gain = |cell: usize| -> Vec<f64> { complete.iter().map(|seed| by_cell[cell][seed]).collect() };
     let share = |(index, &switch): (usize, &Switch)| {
         let share = estimate(shares.iter().map(|shares| shares[index]).collect())?;

@@ -172,7 +172,7 @@ impl Design {
     /// The cell's name: its levels, joined.
     #[must_use]
     pub fn cell_name(&self, cell: &Cell) -> String {
-        self.level_names(cell).join("--")
+        self.level_names(cell).join(JOINER)
     }
 
     /// Index of the first factor whose levels set how many images of the training part are trained on.
@@ -209,7 +209,7 @@ impl DesignFile<'_> {
         let trained = |factor: &Factor| factor.levels.iter().any(|level| !level.set.is_empty());
         let names: Vec<&str> =
             chosen.iter().filter(|(factor, _)| trained(factor)).map(|(_, level)| level.name.as_str()).collect();
-        let study = [&[whole.study.name.as_str()], names.as_slice()].concat().join("--");
+        let study = [&[whole.study.name.as_str()], names.as_slice()].concat().join(JOINER);
         if let Some(plan) = plans.get(&study) {
             return Ok(Cell { levels, plan: plan.clone(), counted });
         }
@@ -264,6 +264,19 @@ fn combinations(kind: DesignKind, factors: &[Factor], reference: &[usize]) -> Ve
     all
 }
 
+/// Between the levels in the name of a cell, and of its study.
+const JOINER: &str = "--";
+
+/// What a level cannot set, and why.
+const NOT_OF_A_LEVEL: [(&str, &str); 6] = [
+    ("study.name", "the cell's levels name its study"),
+    ("study.title", "the cell's levels name its study"),
+    ("study.seeds", "cells are compared seed by seed"),
+    ("study.primary_metric", "cells are compared by one metric"),
+    ("study.alpha", "all cells are judged alike"),
+    ("study.delta", "all cells are judged alike"),
+];
+
 /// A mistake in the factors: where, what, and a help.
 pub(super) struct Mistake {
     pub path: String,
@@ -292,12 +305,17 @@ pub(super) fn mistakes(file: &ExperimentFile) -> Vec<Mistake> {
             if let Some(problem) = slug_problem(&level.name) {
                 report(at("name"), format!("`{}` is not a name", level.name), Some(problem.to_owned()));
             }
+            if level.name.contains(JOINER) {
+                let help = Some(format!("use single hyphens: `{JOINER}` joins the levels in the name of a cell"));
+                report(at("name"), format!("`{}` cannot be the name of a level", level.name), help);
+            }
             if factor.levels[..number].iter().any(|other| other.name == level.name) {
                 report(at("name"), format!("`{}` has two levels named `{}`", factor.name, level.name), None);
             }
-            let forbidden = level.set.keys().find(|key| ["study.name", "study.title"].contains(&key.trim()));
-            if let Some(key) = forbidden {
-                report(at("set"), format!("a level cannot set `{key}`: the cell's levels name its study"), None);
+            for key in level.set.keys() {
+                if let Some((_, why)) = NOT_OF_A_LEVEL.iter().find(|(of, _)| *of == key.trim()) {
+                    report(at("set"), format!("a level cannot set `{key}`: {why}"), None);
+                }
             }
         }
         let same = |a: &Level, b: &Level| a.set == b.set && a.counted == b.counted;
@@ -318,6 +336,18 @@ pub(super) fn mistakes(file: &ExperimentFile) -> Vec<Mistake> {
     let Some(design) = &file.design else { return found };
     if factors.is_empty() {
         report("design".to_owned(), "a design needs factors".to_owned(), Some("add [[factor]] tables".to_owned()));
+    }
+    let reference = levels_named(factors, &design.reference, &vec![0; factors.len()]);
+    let published = levels_named(factors, &design.published, &reference);
+    let differ = reference.iter().zip(&published).filter(|(reference, published)| reference != published).count();
+    if design.kind == DesignKind::OneAtATime && differ > 1 {
+        report(
+            "design.published".to_owned(),
+            format!(
+                "the published cell differs from the reference in {differ} factors, and the design varies one at a time"
+            ),
+            Some("use kind = \"full\", which has a cell for every combination".to_owned()),
+        );
     }
     for (key, levels) in [("reference", &design.reference), ("published", &design.published)] {
         for (name, level) in levels {

@@ -10,6 +10,10 @@ use super::{Degenerate, Estimate, check, check_probability};
 /// Spread below this share of the largest magnitude is rounding, not variance.
 const ROUNDING: f64 = 1e-13;
 
+/// So is spread below this, whatever the magnitude: what is described here are metrics, shares and losses of about one, and their
+/// differences, which may be small and carry the rounding of what was subtracted.
+const LEAST: f64 = 1e-14;
+
 /// Logarithm of the largest number whose square is a double.
 const LARGEST_LN: f64 = 354.0;
 
@@ -32,7 +36,7 @@ pub fn sd(values: &[f64]) -> Result<f64, Degenerate> {
     let squares: f64 = values.iter().map(|value| (value - center).powi(2)).sum();
     let sd = (squares / (values.len() - 1) as f64).sqrt();
     let scale = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    Ok(if sd <= ROUNDING * scale { 0.0 } else { sd })
+    Ok(if sd <= (ROUNDING * scale).max(LEAST) { 0.0 } else { sd })
 }
 
 /// Standard error of the mean, `sd / sqrt(n)`.

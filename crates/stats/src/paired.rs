@@ -110,6 +110,9 @@ mod tests {
         assert_eq!(paired_t(&[0.25; 4], 0.95), Err(Degenerate::ZeroVariance));
         assert_eq!(tost_p(&[0.0; 4], 0.01), Err(Degenerate::ZeroVariance));
         assert_eq!(corrected_t(&[0.1; 4], 0.25, 0.95), Err(Degenerate::ZeroVariance));
+        // Equal gains that differ by the rounding of what was subtracted.
+        let d = differences(&[0.7314, 0.7347, 0.7303], &[0.7312, 0.7345, 0.7301]).unwrap();
+        assert!(d[0].to_bits() != d[1].to_bits() && paired_t(&d, 0.95) == Err(Degenerate::ZeroVariance), "{d:?}");
         assert_eq!(differences(&[1.0], &[]), Err(Degenerate::Unpaired { left: 1, right: 0 }));
     }
 

@@ -23,6 +23,8 @@ fn results() -> DesignResults {
             levels: vec![leaked, low],
             arms: vec![("plain".to_owned(), of(&control)), ("edited".to_owned(), of(&treated))],
             images: Some(100),
+            test_share: None,
+            unpaired: BTreeSet::new(),
         }
     };
     DesignResults {
@@ -111,4 +113,60 @@ fn what_cannot_be_divided_says_why() {
     };
     assert!(attribution(&without_one).contains("no cell for every combination"));
     assert!(attribution(&|r| r.seeds = vec![1]).contains("at least 2"));
+}
+
+#[test]
+fn where_the_split_is_redrawn_the_corrected_test_judges_gains_effects_and_shares() {
+    let plain = compare_design(&results());
+    let mut redrawn = results();
+    for cell in &mut redrawn.cells {
+        cell.test_share = Some(0.25);
+    }
+    let corrected = compare_design(&redrawn);
+    assert!(corrected.redrawn && !plain.redrawn);
+    let width = |estimate: &Estimate| estimate.interval.1 - estimate.interval.0;
+    // Four seeds: the standard error grows by the root of (1/4 + 1/4) / (1/4).
+    let wider = |plain: &Estimate, corrected: &Estimate| {
+        close(corrected.point, plain.point);
+        assert!((width(corrected) / width(plain) - 2.0_f64.sqrt()).abs() < 1e-9);
+    };
+    let (plain, corrected) = (&plain.contrasts[0], &corrected.contrasts[0]);
+    for (plain, corrected) in plain.gains.iter().zip(&corrected.gains) {
+        let (plain, corrected) = (plain.tested.as_ref().unwrap(), corrected.tested.as_ref().unwrap());
+        wider(&plain.difference, &corrected.difference);
+        assert!(corrected.p > plain.p);
+    }
+    for (plain, corrected) in plain.effects.iter().zip(&corrected.effects) {
+        wider(&plain.tested.as_ref().unwrap().difference, &corrected.tested.as_ref().unwrap().difference);
+    }
+    let attributed = |contrast: &DesignContrast| contrast.attribution.clone().unwrap().unwrap();
+    let (plain, corrected) = (attributed(plain), attributed(corrected));
+    wider(&plain.difference, &corrected.difference);
+    plain.shares.iter().zip(&corrected.shares).for_each(|(plain, corrected)| wider(&plain.share, &corrected.share));
+}
+
+#[test]
+fn runs_on_different_divisions_of_the_data_are_no_pair() {
+    let mut results = results();
+    results.cells[2].unpaired.insert((0, 3));
+    let comparison = compare_design(&results);
+    let contrast = &comparison.contrasts[0];
+    assert_eq!(contrast.gains.iter().map(|gain| gain.pairs).collect::<Vec<_>>(), [4, 4, 3, 4]);
+    assert_eq!((contrast.complete.as_slice(), comparison.unpaired), (&[1, 2, 4][..], 1));
+}
+
+#[test]
+fn without_spread_there_is_a_mean_and_no_test() {
+    let mut results = results();
+    for cell in &mut results.cells {
+        for (_, values) in &mut cell.arms {
+            for value in values.values_mut() {
+                *value = 0.5;
+            }
+        }
+    }
+    let comparison = compare_design(&results);
+    let contrast = &comparison.contrasts[0];
+    assert!(contrast.gains.iter().all(|gain| gain.mean == Ok(0.0) && gain.tested.is_err()));
+    assert!(contrast.effects.iter().all(|effect| effect.mean == Ok(0.0) && effect.tested.is_err()));
 }

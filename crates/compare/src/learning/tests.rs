@@ -1,5 +1,7 @@
 //! A treatment whose worth in real images is known.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::{FactorLevels, compare_design};
 use augtrial_plan::file::PrimaryMetric;
@@ -29,6 +31,8 @@ fn results(times: impl Fn(u64) -> f64) -> DesignResults {
                 ("edited".to_owned(), of(&|seed| control(n * times(seed), seed))),
             ],
             images: Some(SIZES[size]),
+            test_share: None,
+            unpaired: BTreeSet::new(),
         }
     };
     DesignResults {

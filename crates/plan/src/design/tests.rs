@@ -37,6 +37,12 @@ name = "images"
 levels = [{ name = "originals", counted = "originals" }, { name = "all" }]
 "#;
 
+/// [`DESIGN`] with one factor varied at a time, and a published cell of these levels.
+fn one_at_a_time(published: &str) -> String {
+    let text = DESIGN.replace("[design]", "[design]\nkind = \"one-at-a-time\"");
+    text.replace("protocol = \"as-published\", rate = \"low\", images = \"all\"", published)
+}
+
 fn design(text: &str) -> Result<Option<Design>, PlanError> {
     Design::parse("why.toml", text, Path::new(""), &[])
 }
@@ -69,7 +75,7 @@ fn cells_that_differ_in_what_counts_alone_share_a_plan() {
 
 #[test]
 fn one_factor_at_a_time_leaves_the_others_as_in_the_reference() {
-    let design = design(&DESIGN.replace("[design]", "[design]\nkind = \"one-at-a-time\"")).unwrap().unwrap();
+    let design = design(&one_at_a_time("protocol = \"as-published\"")).unwrap().unwrap();
     let names: Vec<String> = design.cells.iter().map(|cell| design.cell_name(cell)).collect();
     let expected = [
         "leak-free--low--originals",
@@ -77,7 +83,9 @@ fn one_factor_at_a_time_leaves_the_others_as_in_the_reference() {
         "leak-free--tuned--all",
         "as-published--tuned--originals",
     ];
-    assert_eq!((names, design.published), (expected.map(str::to_owned).to_vec(), None));
+    assert_eq!((names, design.published), (expected.map(str::to_owned).to_vec(), Some(3)));
+    let error = self::design(&one_at_a_time("protocol = \"as-published\", rate = \"low\"")).unwrap_err().to_string();
+    assert!(error.contains("differs from the reference in 2 factors") && error.contains("kind = \"full\""), "{error}");
 }
 
 #[test]
@@ -120,6 +128,13 @@ fn every_mistake_in_the_factors_is_told_at_its_place() {
         ("{ rate = \"tuned\" }", "{ rat = \"tuned\" }", "there is no factor named `rat`"),
         ("{ rate = \"tuned\" }", "{ rate = \"high\" }", "its levels are low, tuned"),
         ("\"study.protocol\" =", "\"study.name\" =", "a level cannot set `study.name`"),
+        (
+            "\"study.protocol\" =",
+            "\"study.seeds\" =",
+            "a level cannot set `study.seeds`: cells are compared seed by seed",
+        ),
+        ("\"study.protocol\" =", "\"study.primary_metric\" =", "cells are compared by one metric"),
+        ("{ name = \"tuned\" }", "{ name = \"t--d\" }", "`t--d` cannot be the name of a level"),
         ("\"study.protocol\" = \"as-published\"", "\"study.protocol\" = \"odd\"", "(cell as-published"),
         ("\"study.protocol\" = \"as-published\"", "\"study.protocl\" = 1", "did you mean `protocol`?"),
     ];

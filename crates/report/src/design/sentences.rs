@@ -39,19 +39,29 @@ fn answer(contrast: &DesignContrast, scale: Scale) -> Vec<String> {
 
 /// A difference with its interval and unit.
 fn with_unit(estimate: &Estimate, scale: Scale) -> String {
-    format!("{}{} [{}]", scale.difference(estimate.point), scale.after(), scale.interval(estimate.interval))
+    let interval =
+        if has_spread(estimate) { scale.interval(estimate.interval) } else { "no spread over seeds".to_owned() };
+    format!("{}{} [{interval}]", scale.difference(estimate.point), scale.after())
+}
+
+/// Whether the interval says something: without spread over seeds it has no width, which is no certainty.
+fn has_spread(estimate: &Estimate) -> bool {
+    estimate.interval.0 < estimate.interval.1
+}
+
+fn excludes_zero(estimate: &Estimate) -> bool {
+    has_spread(estimate) && (estimate.interval.0 > 0.0 || estimate.interval.1 < 0.0)
 }
 
 /// One factor's share, and what part of the whole it is where the whole is not about nothing.
 fn share_of(Share { switch, share }: &Share, attribution: &Attribution, scale: Scale) -> String {
     let whole = attribution.difference;
-    let told_apart = whole.interval.0 > 0.0 || whole.interval.1 < 0.0;
-    let part = if told_apart {
+    let part = if excludes_zero(&whole) {
         format!(", {:.0} % of the difference", 100.0 * share.point / whole.point)
     } else {
         String::new()
     };
-    let surely = if share.interval.0 > 0.0 || share.interval.1 < 0.0 { "" } else { "; its interval holds zero" };
+    let surely = if has_spread(share) && !excludes_zero(share) { "; its interval holds zero" } else { "" };
     let shown = with_unit(share, scale);
     format!("{} ({} instead of {}): {shown}{part}{surely}.", switch.factor, switch.to, switch.from)
 }
@@ -59,12 +69,24 @@ fn share_of(Share { switch, share }: &Share, attribution: &Attribution, scale: S
 /// What holds of every number of a design.
 #[must_use]
 pub fn design_limits(comparison: &DesignComparison) -> Vec<String> {
+    let intervals = if comparison.redrawn {
+        "Every seed has a division of the data of its own: intervals of differences are those of the corrected resampled t test, and training \
+         and test images vary with the seed. Intervals of an arm's mean and of a worth in real images are plain."
+    } else {
+        "Intervals are over seeds, on these test images: training noise varies, and images do not."
+    };
     let mut limits = vec![
-        "Intervals are over seeds, on these test images: training noise varies, and images do not.".to_owned(),
+        intervals.to_owned(),
         "A factor's share is what switching it adds to the difference, averaged over all orders in which the factors can be \
          switched (Shapley). Where factors act together, that is a convention and not the only one."
             .to_owned(),
     ];
+    if comparison.unpaired > 0 {
+        limits.push(format!(
+            "Left out: {} whose two runs were made on different divisions of the data. Run the older arm again.",
+            plural(comparison.unpaired, "pair")
+        ));
+    }
     limits.extend(comparison.learning.as_ref().map(|_| learning::limits()));
     let incomplete = |contrast: &&DesignContrast| contrast.complete.len() < comparison.seeds.len();
     limits.extend(comparison.contrasts.iter().filter(incomplete).map(|contrast| {

@@ -49,7 +49,7 @@ pub(crate) fn cells(comparison: &DesignComparison) -> Table {
             row.extend(cell.levels.iter().map(|level| TableCell::text(level)));
             row.extend([mean(&contrast.contrast.control), mean(&contrast.contrast.treatment)]);
             row.push(TableCell::count(gain.pairs as u64));
-            row.extend(tested_cells(&gain.tested, scale));
+            row.extend(tested_cells(&gain.mean, &gain.tested, scale));
             rows.push(row);
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn effects(comparison: &DesignComparison) -> Table {
             let name: Vec<String> = effect.switches.iter().map(switch_name).collect();
             let mut row = contrast_cells(contrast);
             row.push(TableCell::text(&name.join(" and ")));
-            row.extend(tested_cells(&effect.tested, scale));
+            row.extend(tested_cells(&effect.mean, &effect.tested, scale));
             rows.push(row);
         }
     }
@@ -136,8 +136,13 @@ fn estimate_cells(estimate: &Estimate, scale: Scale) -> [TableCell; 3] {
         .map(|value| TableCell::value(value, |v| scale.difference(v)))
 }
 
-fn tested_cells(tested: &Measured<Tested>, scale: Scale) -> Vec<TableCell> {
-    let Ok(tested) = tested else { return vec![TableCell::default(); 5] };
+/// Without a test, the mean alone.
+fn tested_cells(mean: &Measured<f64>, tested: &Measured<Tested>, scale: Scale) -> Vec<TableCell> {
+    let Ok(tested) = tested else {
+        let mut cells = vec![TableCell::default(); 5];
+        cells[0] = TableCell::maybe(mean.as_ref().ok().copied(), |value| scale.difference(value));
+        return cells;
+    };
     let mut cells = estimate_cells(&tested.difference, scale).to_vec();
     cells.extend([tested.p, tested.holm_p].map(|p| TableCell::value(p, p_value)));
     cells

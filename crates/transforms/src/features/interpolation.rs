@@ -15,13 +15,13 @@ use augtrial_base::seed::Stream;
 /// Shows, instead of a sample, a point on the line through its features and those of a near sample of its class; drawn anew in every
 /// pass.
 ///
-/// With a positive `lambda` the point lies towards the neighbor, with a negative one away from it, which is the paper's extrapolation.
+/// With a positive `lambda` the point lies toward the neighbor, with a negative one away from it, which is the paper's extrapolation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureInterpolation {
     /// Nearest neighbors among which one is drawn.
     pub k: u32,
-    /// How far towards the neighbor, as a share of the distance; drawn uniformly.
+    /// How far toward the neighbor, as a share of the distance; drawn uniformly.
     pub lambda: Range,
     /// Probability.
     pub p: f64,

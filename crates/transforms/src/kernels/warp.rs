@@ -185,7 +185,8 @@ impl Sampler<'_> {
             (word as u32, (word >> 24) as u32)
         };
         for lane in 0..LANES {
-            let at = (tops[lane] * self.width + lefts[lane]) * inside[lane] * 3;
+            // A place outside, however far, is read as the first.
+            let at = (tops[lane] * inside[lane] * self.width + lefts[lane] * inside[lane]) * 3;
             (corners[0][lane], corners[1][lane]) = pair(at as usize);
             (corners[2][lane], corners[3][lane]) = pair((at + self.width * 3 * inside[lane]) as usize);
         }
@@ -301,6 +302,16 @@ mod tests {
             assert_eq!(floor_to_int(value), (value.floor() as i32, value.floor()), "{value}");
         }
         assert_eq!((round_to_int(-FAR), round_to_int(FAR)), (-1_000_000, 1_000_000));
+    }
+
+    #[test]
+    fn places_far_outside_a_wide_image_show_the_fill() {
+        let fill = Fill::Constant([1, 2, 3]);
+        let image = RgbImage::from_pixel(8192, 2, image::Rgb([9; 3]));
+        for far in [-1e9, 1e9] {
+            let warped = warp(image.clone(), Sampling::new(Interpolation::Bilinear, &fill), |_, _| (far, far));
+            assert!(warped.pixels().all(|pixel| pixel.0 == [1, 2, 3]), "{far}");
+        }
     }
 
     #[test]
