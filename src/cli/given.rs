@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::CliError;
-use super::output::{line, paragraph};
+use super::output::{line, paragraph, warning};
 use super::screen::{STRONG, styled};
 use augtrial_base::text::terminal;
 use augtrial_base::words::plural;
@@ -37,38 +37,44 @@ pub(super) struct GivenArgs {
     /// Which metric it is, if the column's name does not say: a `primary_metric` of experiment files, such as `top1`.
     #[arg(long, value_name = "NAME", requires = "results", value_parser = metric)]
     metric: Option<PrimaryMetric>,
-    /// The metric's column is percent, not a share.
+    /// Shares are percent: those in the metric's column, and `--delta`.
     #[arg(long, requires = "results")]
     percent: bool,
     /// Level of significance of all contrasts together.
     #[arg(long, default_value_t = 0.05, requires = "results")]
     alpha: f64,
-    /// Margin of equivalence on the scale of the metric; 0 for none.
-    #[arg(long, default_value_t = 0.01, requires = "results")]
-    delta: f64,
+    /// Margin of equivalence on the scale of the metric, of shares in percent with `--percent`; 0 for none. If absent: 0.01,
+    /// which is one percentage point of a share, with and without `--percent`.
+    #[arg(long, requires = "results")]
+    delta: Option<f64>,
     /// Write a report into this folder.
     #[arg(long, value_name = "DIR", requires = "results")]
     report: Option<PathBuf>,
 }
 
+impl GivenArgs {
+    fn options(&self) -> GivenOptions {
+        GivenOptions {
+            control: self.control.clone(),
+            arm_column: self.arm_column.clone(),
+            seed_column: self.seed_column.clone(),
+            metric_column: self.metric_column.clone(),
+            metric: self.metric,
+            percent: self.percent,
+            alpha: self.alpha,
+            delta: self.delta,
+        }
+    }
+}
+
 /// Prints what the table says.
 pub(super) fn compare(file: &Path, args: &GivenArgs, full: bool) -> Result<(), CliError> {
-    if !(args.alpha > 0.0 && args.alpha < 1.0 && args.delta >= 0.0 && args.delta.is_finite()) {
+    if !(args.alpha > 0.0 && args.alpha < 1.0 && args.delta.is_none_or(|delta| delta >= 0.0 && delta.is_finite())) {
         return Err(CliError::Arguments(
             "`--alpha` must lie between 0 and 1, and `--delta` be a number from 0".to_owned(),
         ));
     }
-    let options = GivenOptions {
-        control: args.control.clone(),
-        arm_column: args.arm_column.clone(),
-        seed_column: args.seed_column.clone(),
-        metric_column: args.metric_column.clone(),
-        metric: args.metric,
-        percent: args.percent,
-        alpha: args.alpha,
-        delta: args.delta,
-    };
-    let given = read_results(file, &options)?;
+    let given = read_results(file, &args.options())?;
     let comparison = &given.comparison;
     let scale = comparison.measure().scale;
     paragraph(format_args!(
@@ -81,6 +87,10 @@ pub(super) fn compare(file: &Path, args: &GivenArgs, full: bool) -> Result<(), C
         scale.spread(comparison.delta),
         scale.after(),
     ))?;
+    if let Some((read, others)) = given.given().facts.split_first() {
+        paragraph(format_args!("Read: {read}."))?;
+        others.iter().try_for_each(|fact| warning(format_args!("{fact}.")))?;
+    }
     let facts = [vec![given.given().banner()], banner(comparison, false, Protocol::LeakFree)].concat();
     super::compare::of_given(&facts, comparison, full)?;
     line("\nNot known, so that no interval covers it:")?;
@@ -97,4 +107,30 @@ fn metric(text: &str) -> Result<PrimaryMetric, String> {
         let known: Vec<String> = METRICS.iter().map(|metric| metric.key.replace('_', "-")).collect();
         format!("`{text}` is no metric: expected one of {}", known.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::compare::CompareArgs;
+    use super::GivenOptions;
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: CompareArgs,
+    }
+
+    fn options(words: &[&str]) -> GivenOptions {
+        let words = [&["compare", "--results", "results.csv"][..], words].concat();
+        Program::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).args.given.options()
+    }
+
+    #[test]
+    fn a_margin_is_as_it_was_typed_and_absent_if_it_was_not() {
+        // The default is a share: it must not be divided as a margin in percent is.
+        assert_eq!(options(&["--percent"]), GivenOptions { percent: true, ..GivenOptions::default() });
+        assert_eq!(options(&["--delta", "0.02"]), GivenOptions { delta: Some(0.02), ..GivenOptions::default() });
+    }
 }

@@ -25,8 +25,8 @@ pub(super) struct SeedsArgs {
     /// Probability of finding the difference if it is real.
     #[arg(long, default_value_t = 0.8)]
     pub(super) power: f64,
-    /// Difference that is to be found, on the scale of the metric (0.01 is one percentage point); the one observed, and the
-    /// study's delta, if absent.
+    /// Difference that is to be found, on the scale of the metric (0.01 is one percentage point); the study's delta if absent,
+    /// not the difference observed.
     #[arg(long, value_name = "D")]
     pub(super) effect: Option<f64>,
     #[command(flatten)]
@@ -227,6 +227,14 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_says_which_difference_is_planned_for_if_none_is_named() {
+        let command = SeedsArgs::augment_args(clap::Command::new("seeds"));
+        let effect = command.get_arguments().find(|argument| argument.get_id() == "effect").unwrap();
+        let help = effect.get_help().unwrap().to_string();
+        assert!(help.contains("the study's delta if absent, not the difference observed"), "{help}");
+    }
 
     #[test]
     fn words_are_quoted_for_a_shell() {

@@ -4,9 +4,7 @@
 use crate::error::Fault;
 use augtrial_base::events::{Prediction, TestResult};
 use augtrial_data::samples::Sample;
-
-/// How far from 1 the probabilities of an image may sum: those of a half-precision softmax do.
-const SUM_TOLERANCE: f64 = 1e-2;
+use augtrial_trial::problem_of_probabilities;
 
 /// Predictions as they come.
 pub struct Scores<'a> {
@@ -77,11 +75,7 @@ fn problem_of(probabilities: &[f32], classes: usize) -> Option<String> {
     if probabilities.len() != classes {
         return Some(format!("has {} probabilities for {classes} classes", probabilities.len()));
     }
-    if let Some(value) = probabilities.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-        return Some(format!("has the probability {value}: give those after softmax, from 0 to 1"));
-    }
-    let sum: f64 = probabilities.iter().copied().map(f64::from).sum();
-    ((sum - 1.0).abs() > SUM_TOLERANCE).then(|| format!("has probabilities that sum to {sum:.4} instead of 1"))
+    problem_of_probabilities(probabilities)
 }
 
 /// Index of the largest value; of equals, the first.

@@ -2,7 +2,8 @@
 //! that other tools have written.
 //!
 //! A [`Frame`] knows the type of each column from the start, so that a column without values keeps its type, and a value of
-//! another type is an error and not a guess. This is the only crate that polars is used by.
+//! another type is an error and not a guess. Polars writes Parquet, and this is the only crate that it is used by; what others wrote
+//! is read without it, since it panics at types that it is built without.
 //!
 //! ```
 //! use augtrial_tables::{ColumnKind, Format, Frame, Value};
@@ -13,11 +14,12 @@
 //! # Ok::<(), augtrial_tables::FrameError>(())
 //! ```
 
+mod foreign;
 mod read;
 mod value;
 mod write;
 
-pub use read::{ReadError, Table};
+pub use read::{LeftOut, ReadError, Table};
 pub use value::{ColumnKind, Value};
 pub use write::Format;
 

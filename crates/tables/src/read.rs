@@ -1,12 +1,13 @@
 //! Tables that others have written: CSV, Parquet and JSON lines, read whole and taken as they are.
 
 use std::collections::BTreeSet;
-use std::io::{self, Cursor};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{AnyValue, ParquetReader, SerReader as _};
+use parquet::errors::ParquetError;
 
-use super::Value;
+use super::{Value, foreign};
 use augtrial_base::disk;
 
 /// Bytes of a file at most.
@@ -19,6 +20,15 @@ const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 pub struct Table {
     names: Vec<String>,
     rows: Vec<Vec<Value>>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A column whose type no [`Value`] can hold: it is not read, so that the others are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub name: String,
+    /// Its type, for people.
+    pub kind: &'static str,
 }
 
 /// Why a file is no table.
@@ -30,8 +40,8 @@ pub enum ReadError {
     Unknown { path: PathBuf },
     #[error("{} is not CSV", path.display())]
     Csv { path: PathBuf, source: csv::Error },
-    #[error("{} is not Parquet with plain columns", path.display())]
-    Parquet { path: PathBuf, source: polars::error::PolarsError },
+    #[error("{} is not Parquet, or is damaged", path.display())]
+    Parquet { path: PathBuf, source: ParquetError },
     #[error("line {line} of {} is not a JSON object", path.display())]
     Json { path: PathBuf, line: usize, source: serde_json::Error },
     #[error("{} has two columns named `{name}`", path.display())]
@@ -51,8 +61,10 @@ impl Table {
             "csv" | "tsv" | "txt" => {
                 Self::from_csv(&read()?).map_err(|source| ReadError::Csv { path: path.to_owned(), source })
             }
-            "parquet" => Self::from_parquet(Cursor::new(read()?))
-                .map_err(|source| ReadError::Parquet { path: path.to_owned(), source }),
+            "parquet" => {
+                let (file, bytes) = open_regular(path).map_err(failed)?;
+                Self::from_parquet(file, bytes).map_err(|source| ReadError::Parquet { path: path.to_owned(), source })
+            }
             "jsonl" | "ndjson" => Self::from_json_lines(&read()?).map_err(|(line, source)| ReadError::Json {
                 path: path.to_owned(),
                 line,
@@ -61,7 +73,8 @@ impl Table {
             _ => Err(ReadError::Unknown { path: path.to_owned() }),
         }?;
         let mut seen = BTreeSet::new();
-        match table.names.iter().find(|name| !seen.insert(name.as_str())) {
+        let names = table.names.iter().chain(table.left_out.iter().map(|column| &column.name));
+        match names.into_iter().find(|name| !seen.insert(name.as_str())) {
             Some(name) => Err(ReadError::TwoColumns { path: path.to_owned(), name: name.clone() }),
             None => Ok(table),
         }
@@ -71,6 +84,12 @@ impl Table {
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The columns that the file has beside them, of types that are not read.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// The column of this name.
@@ -100,19 +119,19 @@ impl Table {
         let names = reader.headers()?.iter().map(str::to_owned).collect();
         let cell = |text: &str| if text.is_empty() { Value::Null } else { Value::from(text) };
         let rows = reader.records().map(|record| Ok(record?.iter().map(cell).collect()));
-        Ok(Self { names, rows: rows.collect::<Result<_, csv::Error>>()? })
+        Ok(Self { names, rows: rows.collect::<Result<_, csv::Error>>()?, left_out: Vec::new() })
     }
 
-    fn from_parquet(file: Cursor<Vec<u8>>) -> Result<Self, polars::error::PolarsError> {
-        let frame = ParquetReader::new(file).finish()?;
-        let names = frame.columns().iter().map(|column| column.name().to_string()).collect();
-        let mut rows = vec![Vec::with_capacity(frame.width()); frame.height()];
-        for column in frame.columns() {
-            for (index, row) in rows.iter_mut().enumerate() {
-                row.push(value(&column.get(index)?));
-            }
+    fn from_parquet(file: File, bytes: u64) -> Result<Self, ParquetError> {
+        let foreign::Columns { read, left_out } = foreign::read(file, bytes)?;
+        let height = read.first().map_or(0, |(_, values)| values.len());
+        let mut rows = vec![Vec::with_capacity(read.len()); height];
+        let mut names = Vec::with_capacity(read.len());
+        for (name, values) in read {
+            names.push(name);
+            rows.iter_mut().zip(values).for_each(|(row, value)| row.push(value));
         }
-        Ok(Self { names, rows })
+        Ok(Self { names, rows, left_out })
     }
 
     fn from_json_lines(bytes: &[u8]) -> Result<Self, (usize, serde_json::Error)> {
@@ -133,21 +152,21 @@ impl Table {
             }
             rows.push(row);
         }
-        Ok(Self { names, rows })
+        Ok(Self { names, rows, left_out: Vec::new() })
     }
 }
 
-fn value(cell: &AnyValue<'_>) -> Value {
-    match cell {
-        AnyValue::Null => Value::Null,
-        AnyValue::Boolean(value) => Value::Boolean(*value),
-        AnyValue::String(text) => Value::from(*text),
-        AnyValue::StringOwned(text) => Value::from(text.as_str()),
-        AnyValue::Float32(value) => Value::Real(f64::from(*value)),
-        AnyValue::Float64(value) => Value::Real(*value),
-        AnyValue::UInt64(value) => Value::Unsigned(*value),
-        whole => whole.try_extract::<i64>().map_or_else(|_| Value::Text(whole.to_string()), Value::Integer),
+/// A regular file of at most [`MOST_BYTES`], and its bytes: a pipe or a device may never end.
+fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
+    if found.len() > MOST_BYTES {
+        let problem = format!("it has {} bytes, and at most {MOST_BYTES} are read", found.len());
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok((File::open(path)?, found.len()))
 }
 
 fn json_value(cell: serde_json::Value) -> Value {

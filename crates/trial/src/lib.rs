@@ -5,6 +5,7 @@
 
 mod engine;
 mod error;
+mod probabilities;
 mod rule;
 mod see;
 mod spec;
@@ -18,6 +19,7 @@ pub mod timetable;
 pub use engine::{CHECKPOINT_FILE_NAME, Engine, Setup, TrialOutcome, WEIGHTS_FILE_NAME};
 pub use error::TrainError;
 pub use preprocess::{InputSize, Normalization};
+pub use probabilities::problem_of_probabilities;
 pub use rule::{CheckpointRule, ParseRuleError};
 pub use see::{SeeRequest, Seen, Seer};
 pub use spec::{Outside, TrialSpec};

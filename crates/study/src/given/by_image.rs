@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use augtrial_base::text;
 use augtrial_base::words::plural;
 use augtrial_compare::{Excluded, Metric, RunResult, TestImage};
 use augtrial_plan::file::PrimaryMetric;
 use augtrial_stats::Answer;
 use augtrial_tables::Table;
+use augtrial_trial::problem_of_probabilities;
 
 use super::columns::Columns;
 use super::error::GivenError;
@@ -50,6 +52,8 @@ pub fn by_image(table: &Table, columns: &Columns, options: &GivenOptions) -> Res
     let mut runs: BTreeMap<(usize, u64), Run> = BTreeMap::new();
     let mut reasons: BTreeMap<(usize, u64), String> = BTreeMap::new();
     let (_, _, predicted_column) = columns.image();
+    // Why probabilities are not used: of the table, or of the first row where it is so.
+    let mut unused = columns.unused.clone();
     for row in 0..table.height() {
         let place = known.place(row)?;
         if let Some(reason) = known.excluded(row) {
@@ -62,7 +66,11 @@ pub fn by_image(table: &Table, columns: &Columns, options: &GivenOptions) -> Res
             return Err(wrong(table, row, predicted_column, "no class"));
         }
         let predicted = met.label(&predicted);
-        let said = Said { predicted, answer: answer(table, columns, row, (met.images[image].label, predicted)) };
+        let answer = answer(table, columns, row, (met.images[image].label, predicted))?;
+        if answer.is_none() && !columns.probabilities.is_empty() {
+            unused.get_or_insert_with(|| misfit(table, columns, row));
+        }
+        let said = Said { predicted, answer };
         let name = known.run(row);
         let run = runs.entry((place.arm, place.seed)).or_insert_with(|| Run { name, rows: BTreeMap::new() });
         if let Some((first, _)) = run.rows.insert(image, (row, said)) {
@@ -72,23 +80,33 @@ pub fn by_image(table: &Table, columns: &Columns, options: &GivenOptions) -> Res
     }
     let metric = options.metric.unwrap_or_default();
     for (&(arm, seed), run) in &runs {
-        let result = result(run, seed, metric, &met.images, &known.arms[arm].name)?;
+        let result = result(run, seed, (metric, unused.as_deref()), &met.images, &known.arms[arm].name)?;
         known.arms[arm].runs.push(result);
     }
     for ((arm, seed), reason) in reasons.into_iter().filter(|(cell, _)| !runs.contains_key(cell)) {
         known.arms[arm].excluded.push(Excluded { seed, reason });
     }
-    let facts = vec![format!(
+    let mut facts = vec![format!(
         "{} rows, one for each prediction: {} of {}",
         table.height(),
         plural(runs.len(), "run"),
         plural(met.images.len(), "test image")
     )];
+    facts.extend(columns.unused.clone().or_else(|| {
+        let without = known.arms.iter().flat_map(|arm| &arm.runs).filter(|run| run.answers.is_empty()).count();
+        unused.map(|why| format!("the probabilities of {without} of {} are not used: {why}", plural(runs.len(), "run")))
+    }));
     let images = met.images.iter().map(|image| TestImage { label: image.label, cluster: image.cluster }).collect();
     Ok(Tabulated { arms: known.arms, images, metric, facts })
 }
 
-fn result(run: &Run, seed: u64, metric: PrimaryMetric, images: &[Image], arm: &str) -> Result<RunResult, GivenError> {
+fn result(
+    run: &Run,
+    seed: u64,
+    (metric, unused): (PrimaryMetric, Option<&str>),
+    images: &[Image],
+    arm: &str,
+) -> Result<RunResult, GivenError> {
     if let Some(missing) = (0..images.len()).find(|image| !run.rows.contains_key(image)) {
         return Err(GivenError::MissingImage { arm: arm.to_owned(), seed, image: images[missing].name.clone() });
     }
@@ -100,7 +118,8 @@ fn result(run: &Run, seed: u64, metric: PrimaryMetric, images: &[Image], arm: &s
         pairs.clone().map(|(_, (_, said))| said.answer).collect::<Option<_>>().unwrap_or_default();
     let value = if answers.is_empty() {
         if !WITHOUT_PROBABILITIES.contains(&metric) {
-            return Err(GivenError::NoProbabilities { title });
+            let why = unused.map_or_else(String::new, |why| format!("; {why}"));
+            return Err(GivenError::NoProbabilities { title, why });
         }
         let sure = |(image, (_, said)): (&Image, &(usize, Said))| Answer {
             label: image.label,
@@ -122,13 +141,54 @@ const WITHOUT_PROBABILITIES: [PrimaryMetric; 4] =
     [PrimaryMetric::Top1, PrimaryMetric::BalancedTop1, PrimaryMetric::MacroF1, PrimaryMetric::WorstClassRecall];
 
 /// The answer of a row, if the table has a probability for every class, and classes that are their numbers.
-fn answer(table: &Table, columns: &Columns, row: usize, (label, predicted): (u32, u32)) -> Option<Answer> {
+fn answer(
+    table: &Table,
+    columns: &Columns,
+    row: usize,
+    (label, predicted): (u32, u32),
+) -> Result<Option<Answer>, GivenError> {
     let (_, label_column, predicted_column) = columns.image();
     let class = |column: usize| u32::try_from(table.get(row, column).whole()?).ok();
     let probability = |&column: &usize| table.get(row, column).number().map(|value| value as f32);
-    let probabilities: Vec<f32> = columns.probabilities.iter().map(probability).collect::<Option<_>>()?;
-    let answer = Answer::new(class(label_column)?, class(predicted_column)?, &probabilities)?;
-    Some(Answer { label, predicted, ..answer })
+    let probabilities: Option<Vec<f32>> = columns.probabilities.iter().map(probability).collect();
+    let (Some(probabilities), Some(of_label), Some(of_predicted)) =
+        (probabilities, class(label_column), class(predicted_column))
+    else {
+        return Ok(None);
+    };
+    let Some(answer) = Answer::new(of_label, of_predicted, &probabilities) else { return Ok(None) };
+    match problem_of_probabilities(&probabilities) {
+        Some(problem) => Err(GivenError::Probabilities { row: row + 1, problem }),
+        None => Ok(Some(Answer { label, predicted, ..answer })),
+    }
+}
+
+/// Why the probabilities of a row are of no use, and what to do.
+fn misfit(table: &Table, columns: &Columns, row: usize) -> String {
+    let (_, label, predicted) = columns.image();
+    let (number, last) = (row + 1, columns.probabilities.len() - 1);
+    for column in [label, predicted] {
+        let (name, value) = (&table.names()[column], table.get(row, column));
+        match value.whole() {
+            Some(class) if class <= last as u64 => {}
+            Some(class) => {
+                return format!(
+                    "row {number} has class {class} in `{name}`, and the columns `p_0` to `p_{last}` are those of classes 0 to \
+                     {last}: count classes from 0, and give every class a column"
+                );
+            }
+            None => {
+                let value = text::reason(&value.to_string());
+                return format!(
+                    "row {number} has `{value}` in `{name}`: write classes as their numbers, counted from 0, so that it is known \
+                     which of the columns `p_0` to `p_{last}` is theirs"
+                );
+            }
+        }
+    }
+    let gap = columns.probabilities.iter().find(|&&column| table.get(row, column).number().is_none());
+    let name = gap.map_or("", |&column| table.names()[column].as_str());
+    format!("row {number} has no number in `{name}`: give a probability for every class in every row")
 }
 
 impl Met {

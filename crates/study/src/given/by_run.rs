@@ -9,10 +9,7 @@ use augtrial_tables::{Table, Value};
 use super::columns::Columns;
 use super::error::GivenError;
 use super::rows::{Known, wrong};
-use super::{GivenOptions, Tabulated};
-
-/// Percent in a share.
-const PERCENT: f64 = 100.0;
+use super::{GivenOptions, PERCENT, Tabulated};
 
 pub fn by_run(table: &Table, columns: &Columns, options: &GivenOptions) -> Result<Tabulated, GivenError> {
     let mut known = Known::new(table, columns);

@@ -2,7 +2,7 @@
 
 use augtrial_compare::METRICS;
 use augtrial_plan::file::PrimaryMetric;
-use augtrial_tables::Table;
+use augtrial_tables::{LeftOut, Table};
 
 use super::GivenOptions;
 use super::error::GivenError;
@@ -47,34 +47,47 @@ pub struct Columns {
     pub group: Option<usize>,
     /// Of every class, in order; empty if the table has none.
     pub probabilities: Vec<usize>,
+    /// Why probabilities that the table has are of no use, whatever is in them.
+    pub unused: Option<String>,
 }
 
 impl Columns {
     /// Finds the columns, or takes those that are named.
     pub fn find(table: &Table, options: &GivenOptions) -> Result<Self, GivenError> {
-        if table.height() == 0 {
+        if table.height() == 0 && (table.left_out().is_empty() || !table.names().is_empty()) {
             return Err(GivenError::Empty);
         }
         let named = |name: &Option<String>, known: &[&str], what, option| match name {
-            Some(name) => table.column(name).ok_or_else(|| unknown(name, table)),
-            None => called(table, known).ok_or_else(|| GivenError::NoColumn { what, option, columns: listed(table) }),
+            Some(name) => asked_for(table, name),
+            None => called(table, known)?.ok_or_else(|| GivenError::NoColumn { what, option, columns: listed(table) }),
         };
-        let image = called(table, &["image", "image_id", "path", "file"]);
-        let image = image
-            .zip(called(table, &["label", "target", "y_true"]))
-            .zip(called(table, &["predicted", "prediction", "y_pred"]));
-        let by_image = image.is_some() && options.metric_column.is_none();
+        let image = [
+            called(table, &["image", "image_id", "path", "file"]),
+            called(table, &["label", "target", "y_true"]),
+            called(table, &["predicted", "prediction", "y_pred"]),
+        ];
+        // One whose type is not read makes it a table of predictions too, and is then refused by its name.
+        let by_image = options.metric_column.is_none() && !image.iter().any(|column| matches!(column, Ok(None)));
+        let image = if by_image {
+            let [image, label, predicted] = image;
+            image?.zip(label?).zip(predicted?)
+        } else {
+            None
+        };
+        let (probabilities, unused) = if by_image { probabilities(table)? } else { (Vec::new(), None) };
         Ok(Self {
             arm: named(&options.arm_column, &["arm"], "the arm's name", "--arm-column")?,
             seed: named(&options.seed_column, &["seed"], "the seed", "--seed-column")?,
             metric: if by_image { None } else { Some(metric(table, options)?) },
-            image: image.filter(|_| by_image).map(|((image, label), predicted)| (image, label, predicted)),
-            status: called(table, &["status", "state"]),
-            counts: called(table, &["counts"]),
-            role: called(table, &["role"]),
-            run: called(table, &["run", "run_id", "id", "name"]),
-            group: called(table, &["group"]).filter(|_| by_image),
-            probabilities: (0..).map_while(|class| table.column(&format!("p_{class}"))).collect(),
+            image: image.map(|((image, label), predicted)| (image, label, predicted)),
+            status: called(table, &["status", "state"])?,
+            counts: called(table, &["counts"])?,
+            role: called(table, &["role"])?,
+            // It only names a run, which its row does too.
+            run: called(table, &["run", "run_id", "id", "name"]).unwrap_or(None),
+            group: if by_image { called(table, &["group"])? } else { None },
+            probabilities,
+            unused,
         })
     }
 
@@ -94,10 +107,55 @@ impl Columns {
     }
 }
 
-/// The first column that goes by one of these names, in their order.
-fn called(table: &Table, names: &[&str]) -> Option<usize> {
-    let exact = names.iter().find_map(|name| table.names().iter().position(|column| column == name));
-    exact.or_else(|| names.iter().find_map(|name| table.names().iter().position(|column| plain(column) == *name)))
+/// The first column that goes by one of these names, in their order. One whose type is not read is refused and not passed over:
+/// without it, the table would say something else.
+fn called(table: &Table, names: &[&str]) -> Result<Option<usize>, GivenError> {
+    let position = |columns: &[&str]| {
+        let exact = names.iter().find_map(|name| columns.iter().position(|column| column == name));
+        exact.or_else(|| names.iter().find_map(|name| columns.iter().position(|column| plain(column) == *name)))
+    };
+    let read: Vec<&str> = table.names().iter().map(String::as_str).collect();
+    if let Some(column) = position(&read) {
+        return Ok(Some(column));
+    }
+    let left_out: Vec<&str> = table.left_out().iter().map(|column| column.name.as_str()).collect();
+    position(&left_out).map_or(Ok(None), |column| Err(not_read(&table.left_out()[column])))
+}
+
+/// The column that the user named.
+fn asked_for(table: &Table, name: &str) -> Result<usize, GivenError> {
+    let not_there = || match table.left_out().iter().find(|column| column.name == name) {
+        Some(column) => not_read(column),
+        None => GivenError::Unknown { name: name.to_owned(), columns: listed(table) },
+    };
+    table.column(name).ok_or_else(not_there)
+}
+
+fn not_read(column: &LeftOut) -> GivenError {
+    GivenError::Type { column: column.name.clone(), kind: column.kind }
+}
+
+/// The columns of every class from 0; where others are named alike, none of them, and why.
+fn probabilities(table: &Table) -> Result<(Vec<usize>, Option<String>), GivenError> {
+    let of_class = |name: &str| name.strip_prefix("p_").and_then(|class| class.parse::<u32>().ok());
+    if let Some(column) = table.left_out().iter().find(|column| of_class(&column.name).is_some()) {
+        return Err(not_read(column));
+    }
+    let found: Vec<usize> = (0..).map_while(|class| table.column(&format!("p_{class}"))).collect();
+    let mut named: Vec<(u32, &str)> =
+        table.names().iter().filter_map(|name| Some((of_class(name)?, name.as_str()))).collect();
+    if named.len() == found.len() {
+        return Ok((found, None));
+    }
+    named.sort_unstable();
+    let (first, last) = (named.first().map_or("", |(_, name)| name), named.last().map_or("", |(_, name)| name));
+    let which = if named.len() == 1 { format!("column `{first}`") } else { format!("columns `{first}` to `{last}`") };
+    let reason = format!(
+        "the probabilities in {which} are not used, since there is no `p_{}`: name them `p_0`, `p_1` and so on, one for each class, \
+         with classes counted from 0 in `label` and `predicted` too",
+        found.len()
+    );
+    Ok((Vec::new(), Some(reason)))
 }
 
 /// A column's name without what tools put before it, in lower case.
@@ -112,7 +170,7 @@ fn plain(name: &str) -> String {
 
 fn metric(table: &Table, options: &GivenOptions) -> Result<(usize, PrimaryMetric), GivenError> {
     let column = match &options.metric_column {
-        Some(name) => table.column(name).ok_or_else(|| unknown(name, table))?,
+        Some(name) => asked_for(table, name)?,
         None => only_metric(table, options)?,
     };
     let name = &table.names()[column];
@@ -130,8 +188,11 @@ fn only_metric(table: &Table, options: &GivenOptions) -> Result<usize, GivenErro
         let validation = column.to_lowercase().contains("val");
         metric_called(column).is_some_and(|metric| !validation && options.metric.is_none_or(|asked| asked == metric))
     };
-    let mut found: Vec<usize> = (0..table.names().len()).filter(|&index| wanted(&table.names()[index])).collect();
-    let is_top1 = |index: &usize| metric_called(&table.names()[*index]) == Some(PrimaryMetric::Top1);
+    // One whose type is not read is a candidate too: another must not silently stand in for it.
+    let columns: Vec<&String> =
+        table.names().iter().chain(table.left_out().iter().map(|column| &column.name)).collect();
+    let mut found: Vec<usize> = (0..columns.len()).filter(|&index| wanted(columns[index])).collect();
+    let is_top1 = |index: &usize| metric_called(columns[*index]) == Some(PrimaryMetric::Top1);
     if found.iter().any(is_top1) {
         found.retain(is_top1);
     }
@@ -140,18 +201,16 @@ fn only_metric(table: &Table, options: &GivenOptions) -> Result<usize, GivenErro
             let (what, option) = ("a metric on the test part", "--metric-column");
             Err(GivenError::NoColumn { what, option, columns: listed(table) })
         }
-        [only] => Ok(only),
+        [only] => asked_for(table, columns[only]),
         _ => {
-            let names: Vec<_> = found.iter().map(|&index| format!("`{}`", table.names()[index])).collect();
+            let names: Vec<_> = found.iter().map(|&index| format!("`{}`", columns[index])).collect();
             Err(GivenError::WhichMetric { found: names.join(", ") })
         }
     }
 }
 
-fn unknown(name: &str, table: &Table) -> GivenError {
-    GivenError::Unknown { name: name.to_owned(), columns: listed(table) }
-}
-
+/// The names of all columns; of those that are not read with their type.
 fn listed(table: &Table) -> String {
-    table.names().join(", ")
+    let left_out = table.left_out().iter().map(|column| format!("{} (not read: {})", column.name, column.kind));
+    table.names().iter().cloned().chain(left_out).collect::<Vec<_>>().join(", ")
 }

@@ -13,6 +13,8 @@ pub enum GivenError {
     NoColumn { what: &'static str, option: &'static str, columns: String },
     #[error("there is no column `{name}`: the columns are {columns}")]
     Unknown { name: String, columns: String },
+    #[error("column `{column}` is not read, since its type is {kind}: store it as text or as numbers")]
+    Type { column: String, kind: &'static str },
     #[error("the columns {found} could all be the metric: name one with `--metric-column COLUMN`")]
     WhichMetric { found: String },
     #[error("column `{column}` does not say which metric it is: say `--metric`, one of {known}")]
@@ -29,10 +31,14 @@ pub enum GivenError {
         high: f64,
         advice: &'static str,
     },
+    #[error("row {row} {problem}")]
+    Probabilities { row: usize, problem: String },
     #[error(
-        "{title} needs the probability of every class: columns `p_0`, `p_1` and so on, and classes that are their numbers"
+        "{title} needs the probability of every class: columns `p_0`, `p_1` and so on, and classes that are their numbers{why}"
     )]
-    NoProbabilities { title: &'static str },
+    NoProbabilities { title: &'static str, why: String },
+    #[error("`--delta {delta}` is no margin for {title}, which lies between 0 and {most}: write {advice}")]
+    Margin { delta: f64, title: &'static str, most: f64, advice: &'static str },
     #[error("arm `{arm}`, seed {seed}: {title} has no value")]
     NoValue { arm: String, seed: u64, title: &'static str },
     #[error(

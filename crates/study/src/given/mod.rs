@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use augtrial_base::digest::Digest;
 use augtrial_base::seed::StudySeed;
-use augtrial_compare::{ArmResults, Comparison, Conduct, StudyResults, compare};
+use augtrial_compare::{ArmResults, Comparison, Conduct, Metric, Scale, StudyResults, compare};
 use augtrial_plan::arm::Role;
 use augtrial_plan::dataset::Protocol;
 use augtrial_plan::file::{Contrast, PrimaryMetric, Study};
@@ -37,16 +37,22 @@ pub struct GivenOptions {
     pub metric_column: Option<String>,
     /// Which metric it is; by the column's name if absent.
     pub metric: Option<PrimaryMetric>,
-    /// Whether values are percent.
+    /// Whether shares are percent: those in the table, and `delta`.
     pub percent: bool,
     pub alpha: f64,
-    pub delta: f64,
+    /// Margin of equivalence, in what `percent` says; [`DEFAULT_MARGIN`] if absent.
+    pub delta: Option<f64>,
 }
+
+/// Margin of equivalence on the scale of the metric, if none is said.
+const DEFAULT_MARGIN: f64 = 0.01;
+/// Percent in a share.
+const PERCENT: f64 = 100.0;
 
 impl Default for GivenOptions {
     fn default() -> Self {
         let (control, arm_column, seed_column, metric_column, metric) = (None, None, None, None, None);
-        Self { control, arm_column, seed_column, metric_column, metric, percent: false, alpha: 0.05, delta: 0.01 }
+        Self { control, arm_column, seed_column, metric_column, metric, percent: false, alpha: 0.05, delta: None }
     }
 }
 
@@ -141,9 +147,23 @@ fn results(
         redraw: Vec::new(),
         primary_metric: metric,
         alpha: options.alpha,
-        delta: options.delta,
+        delta: margin(options, Metric::of(metric))?,
     };
     Ok(StudyResults { study, contrasts, arms, conduct: Conduct::default(), images })
+}
+
+/// The margin on the scale of the metric.
+fn margin(options: &GivenOptions, metric: &Metric) -> Result<f64, GivenError> {
+    let Some(delta) = options.delta else { return Ok(DEFAULT_MARGIN) };
+    if metric.scale != Scale::Percent {
+        return Ok(delta);
+    }
+    let (margin, most, advice) = if options.percent {
+        (delta / PERCENT, PERCENT, "1 for one percentage point")
+    } else {
+        (delta, 1.0, "0.01 for one percentage point, or say `--percent` too if the table is percent")
+    };
+    if margin < 1.0 { Ok(margin) } else { Err(GivenError::Margin { delta, title: metric.title, most, advice }) }
 }
 
 /// Names that a control goes by.

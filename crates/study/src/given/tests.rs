@@ -95,6 +95,24 @@ fn percent_is_understood_when_it_is_said_and_asked_for_when_it_is_not() {
 }
 
 #[test]
+fn a_margin_is_percent_where_values_are_and_below_the_whole() {
+    let margin = |text: &str, percent: bool, delta: Option<f64>| {
+        csv(text).read(&GivenOptions { percent, delta, ..plain() }).comparison.delta
+    };
+    let percent = "arm,seed,accuracy\ncontrol,1,70.5\nflips,1,78\n";
+    assert_eq!((margin(percent, true, Some(1.0)), margin(percent, true, None)), (0.01, 0.01));
+    assert_eq!((margin(&better(), false, Some(0.02)), margin(&better(), false, None)), (0.02, 0.01));
+    // A loss is not a share: its margin is on its own scale.
+    let loss = "arm,seed,log_loss\ncontrol,1,2.5\nflips,1,1.5\n";
+    assert_eq!((margin(loss, true, Some(1.5)), margin(loss, false, Some(1.5))), (1.5, 1.5));
+    let problem = csv(&better()).problem(&GivenOptions { delta: Some(1.0), ..plain() });
+    assert!(problem.contains("`--delta 1` is no margin for Top-1 accuracy, which lies between 0 and 1"), "{problem}");
+    assert!(problem.contains("say `--percent`"), "{problem}");
+    let problem = csv(percent).problem(&GivenOptions { percent: true, delta: Some(100.0), ..plain() });
+    assert!(problem.contains("lies between 0 and 100: write 1 for one percentage point"), "{problem}");
+}
+
+#[test]
 fn runs_of_mlflow_are_read_without_an_option_and_failed_ones_told() {
     let table = "run_id,status,params.arm,params.seed,metrics.val_acc,metrics.test_acc\n\
                  a,FINISHED,baseline,1.0,0.9,0.7\nb,FINISHED,flips,1,0.9,0.8\nc,FAILED,flips,2,,\nd,FINISHED,baseline,2,0.9,0.71\n";
@@ -181,6 +199,62 @@ fn probabilities_of_numbered_classes_give_the_metrics_that_need_them() {
     assert_eq!(given.results.arms[1].runs[0].answers[0].of_label, 0.75);
 }
 
+/// Predictions with the columns of probabilities that a header names.
+fn probable(header: &str, rows: &[&str]) -> File {
+    csv(&format!("arm,seed,image,label,predicted,{header}\n{}\n", rows.join("\n")))
+}
+
+#[test]
+fn numbers_that_are_no_probabilities_are_refused_with_their_row() {
+    let good = "control,1,a,1,0,0.75,0.25";
+    for (bad, expected) in [
+        ("flips,1,a,1,1,25,75", "row 2 has the probability 25: give those after softmax, from 0 to 1"),
+        ("flips,1,a,1,1,-1.5,2.5", "row 2 has the probability -1.5"),
+        ("flips,1,a,1,1,0.25,0.5", "row 2 has probabilities that sum to 0.7500 instead of 1"),
+    ] {
+        let problem = probable("p_0,p_1", &[good, bad]).problem(&plain());
+        assert!(problem.contains(expected), "{problem}\nshould contain\n{expected}");
+    }
+}
+
+#[test]
+fn probabilities_that_do_not_fit_the_classes_are_told_with_what_to_do() {
+    for (header, rows, expected) in [
+        (
+            "p_1,p_2",
+            ["control,1,a,2,1,0.75,0.25", "flips,1,a,2,2,0.25,0.75"],
+            "the probabilities in columns `p_1` to `p_2` are not used, since there is no `p_0`: name them `p_0`, `p_1`",
+        ),
+        (
+            "p_0,p_1",
+            ["control,1,a,2,1,0.75,0.25", "flips,1,a,2,2,0.25,0.75"],
+            "the probabilities of 2 of 2 runs are not used: row 1 has class 2 in `label`, and the columns `p_0` to `p_1` are those \
+             of classes 0 to 1: count classes from 0",
+        ),
+        (
+            "p_0,p_1",
+            ["control,1,a,dog,cat,0.75,0.25", "flips,1,a,dog,dog,0.25,0.75"],
+            "row 1 has `dog` in `label`: write classes as their numbers",
+        ),
+        (
+            "p_0,p_1",
+            ["control,1,a,1,0,0.75,0.25", "flips,1,a,1,1,0.25,"],
+            "the probabilities of 1 of 2 runs are not used: row 2 has no number in `p_1`",
+        ),
+    ] {
+        let given = probable(header, &rows).read(&plain());
+        let facts = &given.given.facts;
+        assert!(facts.len() == 2 && facts[1].contains(expected), "{facts:?}\nshould contain\n{expected}");
+        assert!(given.results.arms[1].runs[0].answers.is_empty());
+        let brier = GivenOptions { metric: Some(PrimaryMetric::Brier), ..plain() };
+        let problem = probable(header, &rows).problem(&brier);
+        let reason = expected.rsplit("are not used: ").next().unwrap();
+        assert!(problem.contains("needs the probability of every class") && problem.contains(reason), "{problem}");
+    }
+    let fits = probable("p_0,p_1", &["control,1,a,1,0,0.75,0.25", "flips,1,a,1,1,0.25,0.75"]);
+    assert_eq!(fits.read(&plain()).given.facts.len(), 1);
+}
+
 #[test]
 fn predictions_that_do_not_fit_together_are_refused() {
     let replaced = |from: &str, to: &str| csv(&PREDICTIONS.replace(from, to)).problem(&plain());
@@ -190,6 +264,41 @@ fn predictions_that_do_not_fit_together_are_refused() {
     assert!(problem.contains("both predict image `d` in arm `flips`, seed 1"), "{problem}");
     let problem = replaced("flips,1,d,,dog,dog\n", "flips,1,d,,cat,dog\n");
     assert!(problem.contains("image `d` has the label `cat`, and another row gives it `dog`"), "{problem}");
+}
+
+/// Tables of pandas and polars, made by `crates/tables/fixtures/foreign/make_tables.py`.
+fn foreign(name: &str) -> PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tables/fixtures/foreign").join(name)
+}
+
+#[test]
+fn tables_of_pandas_and_polars_are_compared_whatever_else_is_in_them() {
+    for name in ["pandas.parquet", "polars.parquet"] {
+        let given = read_results(&foreign(name), &plain()).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
+        let values =
+            |arm: usize| given.results.arms[arm].runs.iter().map(|run| (run.seed, run.value)).collect::<Vec<_>>();
+        assert_eq!(given.results.contrasts[0].control, "control", "{name}");
+        assert_eq!(values(0), [(1, 0.5), (2, 0.5), (3, 0.375)], "{name}");
+        assert_eq!(values(1), [(1, 0.75), (2, 0.625), (3, 0.75)], "{name}");
+    }
+}
+
+#[test]
+fn a_column_that_is_asked_for_and_not_read_is_named_with_its_type() {
+    let problem =
+        |name: &str, options: GivenOptions| chain(&read_results(&foreign(name), &options).expect_err("it is refused"));
+    let of_metric = |column: &str| GivenOptions { metric_column: Some(column.to_owned()), ..plain() };
+    let refused = problem("pandas.parquet", of_metric("balanced_accuracy"));
+    assert!(
+        refused.contains("column `balanced_accuracy` is not read, since its type is decimal: store it as"),
+        "{refused}"
+    );
+    let by_time = GivenOptions { seed_column: Some("started".to_owned()), ..plain() };
+    assert!(problem("polars.parquet", by_time).contains("column `started` is not read, since its type is timestamp"));
+    let asked = GivenOptions { metric: Some(PrimaryMetric::BalancedTop1), ..plain() };
+    assert!(problem("pandas.parquet", asked).contains("column `balanced_accuracy` is not read"));
+    let unknown = problem("polars.parquet", of_metric("accuracy"));
+    assert!(unknown.contains("the columns are arm, role, seed, top1, run, cost (not read: decimal)"), "{unknown}");
 }
 
 #[test]
