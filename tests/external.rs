@@ -161,6 +161,8 @@ fn a_command_that_fails_ends_its_trials_with_its_last_words_and_not_the_study() 
     fs::write(lab.path("nearest_mean.py"), broken).unwrap();
     let errors = lab.fail(4, &["run", "nearest_mean.toml", "-q"]);
     assert!(errors.contains("ended with code 1") && errors.contains("no disk left"), "{errors}");
+    let left = ["trainer.json", "trainer.log", "trainer"].map(|name| lab.in_runs(name).len());
+    assert_eq!(left, [6, 6, 0], "what tells of the failure stays, the work goes");
     fs::write(lab.path("nearest_mean.py"), script).unwrap();
     let done = lab.run(&["run", "nearest_mean.toml", "-q"]);
     assert!(done.contains("6 trials trained"), "another script, other trials: {done}");

@@ -154,6 +154,7 @@ fn registry_code(error: &RegistryError) -> u8 {
         | RegistryError::AmbiguousRun { .. }
         | RegistryError::UnknownStudy { .. }
         | RegistryError::AmbiguousPlan { .. }
+        | RegistryError::InTheWay { .. }
         | RegistryError::EmptyQuery => EXPERIMENT,
         _ => REGISTRY,
     }

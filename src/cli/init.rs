@@ -25,9 +25,9 @@ pub(super) struct InitArgs {
     /// The file to write.
     #[arg(default_value = "experiment.toml")]
     pub(super) file: PathBuf,
-    /// Folder of class folders, or of folders `train`, `val` and `test` that hold them. It is read, and sizes, split, seeds and
-    /// margin are proposed after it. Rendered images if absent.
-    #[arg(long, value_name = "DIR")]
+    /// Folder of class folders, or of folders `train`, `val` and `test` that hold them, or a CSV table. It is read, and sizes,
+    /// split, seeds and margin are proposed after it. Rendered images if absent.
+    #[arg(long, value_name = "PATH")]
     pub(super) data: Option<PathBuf>,
     /// Start from these weights: a safetensors file with torchvision's names (docs/pretrained.md).
     #[arg(long, value_name = "FILE")]

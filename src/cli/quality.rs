@@ -31,7 +31,7 @@ pub(super) struct QualityArgs {
     #[arg(default_value = "latest")]
     study: String,
     /// Which network sees the images: `control` (the control's own, each on images that it was not trained on; for studies with
-    /// `[split.folds]` or a split that is redrawn), a network's name such as `efficientnet-lite0`, or the folder of a
+    /// `[split.folds]`, a split that is redrawn, a gate that asks networks, or `[cross_fit]`), a network's name such as `efficientnet-lite0`, or the folder of a
     /// TorchScript network.
     #[arg(long, default_value = CONTROL, value_name = "NETWORK")]
     features: String,

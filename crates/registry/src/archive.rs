@@ -1,6 +1,6 @@
 //! Records that travel: the ended runs of studies, and what the studies left, as one compressed file that another registry takes
-//! in. Weights stay where they are: they are large, and nothing that is compared needs them. So do a report's pictures, if that is
-//! asked for: an archive that is published may hold no photograph.
+//! in. Weights stay where they are: they are large, and nothing that is compared needs them. So does whatever else is in a run's
+//! folder and is not of its record, and a report's pictures, if that is asked for: an archive that is published may hold no photograph.
 //!
 //! The file is a gzipped tar. Its first entry, `archive.json`, holds size and digest of every other entry; nothing is taken in
 //! before all of them agree, and each record is then verified against its own seal.
@@ -20,15 +20,15 @@ use super::files;
 use super::folder::{DONE, LEASE, RunFolder, trials};
 use super::id::{RunId, check_study_name};
 use super::registry::Registry;
-use super::seal::LEFT_OUT;
+use super::seal::{LEFT_OUT, TRAINER_WEIGHTS};
 use super::study::STUDIES;
 use augtrial_base::digest::Digest;
-use augtrial_base::disk::{self, Durability};
+use augtrial_base::disk::{self, Durability, Published};
 
 const FORMAT: u32 = 1;
 const CONTENTS: &str = "archive.json";
 /// Files of a run's folder that do not travel: weights and states of training are large, and a lock or lease is of one machine.
-const STAYS: [&str; 3] = ["weights.safetensors", "checkpoint.safetensors", "lock"];
+const STAYS: [&str; 4] = ["weights.safetensors", "checkpoint.safetensors", TRAINER_WEIGHTS, "lock"];
 /// Bytes that an archive may hold unpacked: a registry of tens of thousands of runs has less.
 const MOST_BYTES: u64 = 64 << 30;
 
@@ -69,10 +69,10 @@ pub struct Imported {
 
 impl Registry {
     /// Writes the runs that have ended, and what these studies left, into one file. Nothing of it is there until all of it is.
-    /// Without `pictures`, the images of the gallery stay behind.
+    /// Without `pictures`, the images of the gallery stay behind. An earlier archive under that name is replaced.
     ///
     /// # Errors
-    /// A damaged record, or whatever reading and writing gives.
+    /// [`RegistryError::InTheWay`] if another file has that name; a damaged record, or whatever reading and writing gives.
     pub fn export_records(
         &self,
         studies: &[String],
@@ -80,6 +80,7 @@ impl Registry {
         path: &Path,
         pictures: bool,
     ) -> Result<Exported, RegistryError> {
+        spare_others(path)?;
         let (mut paths, mut ended) = (Vec::new(), 0);
         for &run in runs {
             let folder = RunFolder::of(self.runs_dir(), run);
@@ -87,7 +88,7 @@ impl Registry {
                 // A damaged record does not travel.
                 folder.read()?;
                 ended += 1;
-                paths.extend(files_of(folder.path())?);
+                paths.extend(files_of_run(&folder)?);
             }
         }
         for study in studies {
@@ -128,7 +129,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Archive`] if the file is no archive, is damaged, or holds another record under the id of one that is here;
-    /// nothing is taken in then.
+    /// nothing is taken in then. Only if another process writes that other record meanwhile, earlier runs are taken in.
     pub fn import_records(&self, path: &Path) -> Result<Imported, RegistryError> {
         let unpacked =
             disk::unfinished_folder(&self.runs_dir().join("import")).map_err(RegistryError::io("create", path))?;
@@ -140,22 +141,39 @@ impl Registry {
             let (theirs, ours) = (RunFolder::of(unpacked.path(), run), RunFolder::of(self.runs_dir(), run));
             leave_out(&theirs)?;
             theirs.verify().map_err(|error| problem(error.to_string()))?;
-            if !ours.exists() {
+            if ours.exists() {
+                check_same(&theirs, &ours, path)?;
+            } else {
                 new.push((theirs, ours));
-            } else if fs::read(theirs.file(DONE)).ok() != fs::read(ours.file(DONE)).ok() {
-                return Err(problem(format!("run {run} is here already, with another record")));
             }
         }
         let mut imported = Imported { known: runs.len() - new.len(), ..Imported::default() };
         RunFolder::prepare(self.runs_dir())?;
         for (theirs, ours) in &new {
-            disk::publish(theirs.path(), ours.path()).map_err(RegistryError::io("create", ours.path()))?;
-            imported.runs += 1;
+            let counted = if take_run(theirs, ours, path)? { &mut imported.runs } else { &mut imported.known };
+            *counted += 1;
         }
         imported.studies = take_studies(&unpacked.path().join(STUDIES), &self.runs_dir().join(STUDIES))?;
         self.catch_up()?;
         Ok(imported)
     }
+}
+
+/// Gives a record of the archive at `path` its place; false if another process has put the same one there meanwhile.
+fn take_run(theirs: &RunFolder, ours: &RunFolder, path: &Path) -> Result<bool, RegistryError> {
+    match disk::publish(theirs.path(), ours.path()).map_err(RegistryError::io("create", ours.path()))? {
+        Published::Ours => Ok(true),
+        Published::Rival => check_same(theirs, ours, path).map(|()| false),
+    }
+}
+
+/// Refuses a record of the archive at `path` if another one is here under its id.
+fn check_same(theirs: &RunFolder, ours: &RunFolder, path: &Path) -> Result<(), RegistryError> {
+    if fs::read(theirs.file(DONE)).ok() == fs::read(ours.file(DONE)).ok() {
+        return Ok(());
+    }
+    let problem = format!("run {} is here already, with another record", theirs.run());
+    Err(RegistryError::Archive { path: path.to_owned(), problem })
 }
 
 /// Moves the folders of plans that are not here.
@@ -167,8 +185,8 @@ fn take_studies(theirs: &Path, ours: &Path) -> Result<usize, RegistryError> {
             if !to.exists() {
                 let above = disk::parent(&to);
                 disk::create_folder(above).map_err(RegistryError::io("create", above))?;
-                disk::publish(&from, &to).map_err(RegistryError::io("create", &to))?;
-                taken += 1;
+                let published = disk::publish(&from, &to).map_err(RegistryError::io("create", &to))?;
+                taken += usize::from(published == Published::Ours);
             }
         }
     }
@@ -183,6 +201,18 @@ fn folders_in(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
     };
     let folders = entries.flatten().filter(|entry| entry.path().is_dir());
     Ok(folders.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// The files of a run's record that travel: those that its seal names, and the seal itself. A trainer may have left pictures beside
+/// them. A record of the first format has no seal, and is whatever stands in its folder.
+fn files_of_run(folder: &RunFolder) -> Result<Vec<PathBuf>, RegistryError> {
+    if let Some((_, Some(seal))) = folder.done()? {
+        let names = seal.names().filter(|name| !stays(name)).chain([DONE]);
+        return Ok(names.map(|name| folder.file(name)).collect());
+    }
+    let mut files = files_of(folder.path())?;
+    files.retain(|file| file.parent() == Some(folder.path()));
+    Ok(files)
 }
 
 /// Every file of a folder that travels, links and temporary files excepted.
@@ -212,6 +242,24 @@ fn leave_out(folder: &RunFolder) -> Result<(), RegistryError> {
     let Some((_, Some(seal))) = folder.done()? else { return Ok(()) };
     let missing: Vec<&str> = seal.names().filter(|name| stays(name) && !folder.file(name).exists()).collect();
     if missing.is_empty() { Ok(()) } else { files::replace_json(&folder.file(LEFT_OUT), &missing, Durability::Later) }
+}
+
+/// Refuses to write over anything but an archive of records.
+fn spare_others(path: &Path) -> Result<(), RegistryError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(RegistryError::io("read", path)(error)),
+        Ok(found) if found.is_file() && is_archive(path).unwrap_or(false) => Ok(()),
+        Ok(_) => Err(RegistryError::InTheWay { path: path.to_owned() }),
+    }
+}
+
+/// Whether a file begins as an archive does: gzipped, with the list of its files.
+fn is_archive(path: &Path) -> io::Result<bool> {
+    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(File::open(path)?)).take(MOST_BYTES));
+    let Some(first) = archive.entries()?.next().transpose()? else { return Ok(false) };
+    let is_list = first.path_bytes().as_ref() == CONTENTS.as_bytes();
+    Ok(is_list && serde_json::from_reader::<_, Contents>(first).is_ok())
 }
 
 fn append(

@@ -31,6 +31,8 @@ pub enum RegistryError {
     Picture { path: PathBuf },
     #[error("cannot take in `{}`: {problem}", path.display())]
     Archive { path: PathBuf, problem: String },
+    #[error("`{}` is there already, and is no archive of records: give another name, or remove it", path.display())]
+    InTheWay { path: PathBuf },
     #[error("run {run} is set aside, and counts for nothing: {problem}")]
     Damaged { run: RunId, problem: String },
     #[error("a number of this event is not finite and cannot be recorded: {event}")]
@@ -161,6 +163,7 @@ mod tests {
             RegistryError::UnknownRun { name: "zz".into(), nearest: vec![] }.to_string(),
             RegistryError::AmbiguousRun { name: "0".into(), candidates: vec!["00".into(), "01".into()] }.to_string(),
             RegistryError::Ended { run, status: "failed" }.to_string(),
+            RegistryError::InTheWay { path: "thesis.tar.gz".into() }.to_string(),
         ];
         insta::assert_snapshot!(messages.join("\n"), @r"
         run 00000000000000ff is running in another process: process 7 on bench, since 2026-01-31T12:00:00.000Z
@@ -172,6 +175,7 @@ mod tests {
         `zz` names no run; `augtrial runs list` shows those that there are
         `0` names several runs: 00, 01
         run 00000000000000ff has failed and cannot be resumed: run the trial again for a new attempt
+        `thesis.tar.gz` is there already, and is no archive of records: give another name, or remove it
         ");
     }
 

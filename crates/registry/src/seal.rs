@@ -22,6 +22,8 @@ const QUICK_BYTES: u64 = 8 << 20;
 pub(super) const LEFT_OUT: &str = "left-out.json";
 /// Endings of files that a record can do without.
 const WEIGHTS: &str = ".safetensors";
+/// Weights that a command of the user's left; a record can do without them, too.
+pub(super) const TRAINER_WEIGHTS: &str = "trainer-weights";
 
 /// A file of a closed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +107,8 @@ impl Seal {
             .unwrap_or_default();
         for (name, mark) in &self.0 {
             let path = folder.join(name);
-            if name.ends_with(WEIGHTS) && left_out.contains(name) && !path.exists() {
+            let are_weights = name.ends_with(WEIGHTS) || name == TRAINER_WEIGHTS;
+            if are_weights && left_out.contains(name) && !path.exists() {
                 continue;
             }
             let unreadable = |error: io::Error| match error.kind() {

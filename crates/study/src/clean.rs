@@ -2,8 +2,9 @@
 //! left unfinished. Nothing of it is part of a record, and all of it is made anew when it is needed.
 //!
 //! A study refers to its sets in `study.json`, a batch in `sets.jsonl`; a plan, which every run has, to the rendered images and
-//! decoded pixels that it is trained on, and by its recipes to the evaluation sets that are made of test images. Where one of these
-//! cannot be read, nothing is called unneeded. Folders of evaluation sets are decoded anew.
+//! decoded pixels that it is trained on, and by its recipes to the evaluation sets that are made of test images. A study that makes
+//! its sets may have no run for hours: what its plan refers to stands in `needs.json` from its start. Where one of these cannot be
+//! read, nothing is called unneeded. Folders of evaluation sets are decoded anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,8 +12,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
 use super::data::synthetic_digest;
-use super::places::{Batch, BatchError};
+use super::places::Batch;
+use super::prepared::Draws;
 use super::sheet::StudySheet;
 use super::{StudyError, Workspace, further, sets};
 use augtrial_augment::store;
@@ -30,6 +35,9 @@ use augtrial_registry::{Filter, Registry};
 const YOUNG: Duration = Duration::from_hours(1);
 /// A set in the making is continued by the next run, and so is kept for longer.
 const ABANDONED: Duration = Duration::from_hours(24);
+
+/// Beside `study.json`: what a study needs, as far as its data and its plan tell.
+const NEEDS: &str = "needs.json";
 
 /// Something that can be removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +99,17 @@ pub fn unneeded(workspace: &Workspace, clock: Clock) -> Result<Vec<Unneeded>, St
     Ok(found)
 }
 
+/// Keeps beside the study's record what its data and its plan refer to, before there is a run that has the plan.
+pub(super) fn keep_needs(draws: &Draws<'_>, registry: &Registry) -> Result<(), StudyError> {
+    let (plan, data) = (draws.plan, &draws.first().data);
+    let mut needed = Needed::default();
+    needed.plan(plan, Some(&data.manifest));
+    data.folders.iter().for_each(|folder| needed.images(plan, &folder.manifest));
+    let json = serde_json::to_vec(&needed).expect("digests have a JSON form");
+    registry.write_study_file(&plan.study.name, &plan.digest(), NEEDS, &json)?;
+    Ok(())
+}
+
 /// Removes it. What is gone already is no error.
 ///
 /// # Errors
@@ -122,13 +141,14 @@ fn earlier_bounds(cache: &[PathBuf]) -> BTreeSet<PathBuf> {
 }
 
 /// What records refer to.
-#[derive(Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Needed {
     sets: BTreeSet<Digest>,
     /// Files of decoded pixels.
     pixels: BTreeSet<Digest>,
     rendered: BTreeSet<Digest>,
-    /// Images of plans whose data set is extracted from shards.
+    /// An image of each plan whose data set is extracted from shards: the folder that has it has the others.
     extracted: BTreeSet<Digest>,
     /// Of evaluation sets that are made of test images.
     recipes: BTreeSet<Digest>,
@@ -147,30 +167,41 @@ impl Needed {
             let sheet: Option<StudySheet> = registry.read_study(&study, &plan)?;
             needed.plan(&parsed, sheet.as_ref().map(|sheet| &sheet.manifest));
         }
-        for path in sheets(runs)? {
-            let bytes = fs::read(&path).map_err(at(&path))?;
-            let wrong = |source: serde_json::Error| StudyError::Read { path: path.clone(), source: source.into() };
-            let sheet: StudySheet = serde_json::from_slice(&bytes).map_err(wrong)?;
-            for arm in sheet.arms {
+        for folder in plans_of_studies(runs)? {
+            let sheet: Option<StudySheet> = read(&folder.join("study.json"))?;
+            for arm in sheet.into_iter().flat_map(|sheet| sheet.arms) {
                 needed.sets.extend(arm.sets.into_iter().chain(arm.gated_from));
                 needed.sets.extend(arm.redrawn.into_iter().flat_map(|redrawn| redrawn.sets));
             }
-        }
-        match Batch::of_study(runs, None) {
-            Err(BatchError::Nothing { .. }) => {}
-            batches => {
-                for batch in batches? {
-                    let assignment = batch.assignment()?;
-                    let plan = assignment.plan()?;
-                    needed.plan(&plan, Some(&assignment.manifest));
-                    assignment.beside.folders.iter().for_each(|folder| needed.images(&plan, &folder.manifest));
-                    needed.sets.extend(batch.set_tasks()?.into_iter().flat_map(|task| task.sets));
-                }
+            if let Some(needs) = read(&folder.join(NEEDS))? {
+                needed.add(needs);
             }
+        }
+        for folder in Batch::folders(runs, None)? {
+            let unreadable = |error| StudyError::UnreadableBatch { folder: folder.clone(), source: Box::new(error) };
+            needed.batch(&folder).map_err(unreadable)?;
         }
         needed.evaluation_sets(&runs.join("sets"))?;
         needed.pixels_of_sets(&runs.join("sets"));
         Ok(needed)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.sets.extend(other.sets);
+        self.pixels.extend(other.pixels);
+        self.rendered.extend(other.rendered);
+        self.extracted.extend(other.extracted);
+        self.recipes.extend(other.recipes);
+    }
+
+    fn batch(&mut self, folder: &Path) -> Result<(), StudyError> {
+        let batch = Batch::open(folder)?;
+        let assignment = batch.assignment()?;
+        let plan = assignment.plan()?;
+        self.plan(&plan, Some(&assignment.manifest));
+        assignment.beside.folders.iter().for_each(|folder| self.images(&plan, &folder.manifest));
+        self.sets.extend(batch.set_tasks()?.into_iter().flat_map(|task| task.sets));
+        Ok(())
     }
 
     fn plan(&mut self, plan: &Plan, manifest: Option<&Manifest>) {
@@ -179,7 +210,7 @@ impl Needed {
         }
         self.recipes.extend(further::recipes(plan));
         if let (Dataset::Parquet(_), Some(manifest)) = (&plan.dataset, manifest) {
-            self.extracted.extend(manifest.images.iter().map(|image| image.digest));
+            self.extracted.extend(manifest.images.first().map(|image| image.digest));
         }
         if let Some(manifest) = manifest {
             self.images(plan, manifest);
@@ -246,13 +277,23 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, StudyError> {
     disk::entries(folder).map_err(at(folder))
 }
 
-/// `study.json` of every study under every plan.
-fn sheets(runs: &Path) -> Result<Vec<PathBuf>, StudyError> {
-    let mut sheets = Vec::new();
+/// The folder of every study under every plan.
+fn plans_of_studies(runs: &Path) -> Result<Vec<PathBuf>, StudyError> {
+    let mut plans = Vec::new();
     for study in entries(&runs.join("studies"))? {
-        sheets.extend(entries(&study)?.into_iter().map(|plan| plan.join("study.json")).filter(|sheet| sheet.is_file()));
+        plans.extend(entries(&study)?.into_iter().filter(|plan| plan.is_dir()));
     }
-    Ok(sheets)
+    Ok(plans)
+}
+
+/// The value in a JSON file; nothing if it is not there.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StudyError> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(at(path))?,
+    };
+    let wrong = |source: serde_json::Error| StudyError::Read { path: path.to_owned(), source: source.into() };
+    serde_json::from_slice(&bytes).map(Some).map_err(wrong)
 }
 
 /// The digest that a name begins with, up to its first dot.
@@ -288,88 +329,4 @@ fn bytes_of(path: &Path) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Makes `path` and everything above it, below `runs`, a day old.
-    fn put(runs: &Path, below: &str, bytes: usize) -> PathBuf {
-        let path = runs.join(below);
-        fs::create_dir_all(disk::parent(&path)).unwrap();
-        fs::write(&path, vec![0; bytes]).unwrap();
-        let old = SystemTime::from(Clock::System.now()) - ABANDONED * 2;
-        for path in [path.as_path(), disk::parent(&path)] {
-            fs::File::open(path).unwrap().set_modified(old).unwrap();
-        }
-        path
-    }
-
-    fn found(runs: &Path) -> Vec<(&'static str, String, u64)> {
-        let workspace = Workspace { runs: runs.to_owned(), reports: PathBuf::new() };
-        let found = unneeded(&workspace, Clock::System).unwrap();
-        let name = |path: &Path| path.strip_prefix(runs).unwrap().display().to_string();
-        found.iter().map(|found| (found.what, name(&found.path), found.bytes)).collect()
-    }
-
-    #[test]
-    fn what_no_record_refers_to_is_found_with_its_size_and_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let runs = folder.path();
-        assert_eq!(found(&runs.join("nowhere")), []);
-        let digest = |name: &str| Digest::of_bytes(name.as_bytes()).to_string();
-        put(runs, &format!("sets/{}/manifest.jsonl", digest("set")), 10);
-        put(runs, &format!("sets/{}.partial/done.jsonl", digest("half")), 20);
-        put(runs, &format!("cache/{}.rgb8", digest("pixels")), 30);
-        put(runs, &format!("synthetic/{}/SHA256SUMS", digest("rendered")), 40);
-        put(runs, &format!("parquet/{}/images.csv", digest("shards")), 45);
-        put(runs, "cache/.new-dead", 50);
-        put(runs, "cache/notes.txt", 60);
-        let expected = [
-            ("decoded pixels", format!("cache/{}.rgb8", digest("pixels")), 30),
-            ("extracted images", format!("parquet/{}", digest("shards")), 45),
-            ("left by a killed process", "cache/.new-dead".to_owned(), 50),
-            ("rendered images", format!("synthetic/{}", digest("rendered")), 40),
-            ("set of no study", format!("sets/{}", digest("set")), 10),
-            ("unfinished set", format!("sets/{}.partial", digest("half")), 20),
-        ];
-        assert_eq!(found(runs), expected);
-        let workspace = Workspace { runs: runs.to_owned(), reports: PathBuf::new() };
-        for unneeded in unneeded(&workspace, Clock::System).unwrap() {
-            remove(&unneeded).unwrap();
-        }
-        assert_eq!(found(runs), []);
-        assert!(runs.join("cache/notes.txt").is_file(), "what is not ours is left alone");
-    }
-
-    #[test]
-    fn of_images_that_were_kept_under_several_bounds_the_newest_file_is_needed() {
-        let folder = tempfile::tempdir().unwrap();
-        let runs = folder.path();
-        let digest = Digest::of_bytes(b"pixels");
-        let paths = [3, 10, 2].map(|kept| put(runs, &format!("cache/{digest}.first-{kept}.rgb8"), kept));
-        put(runs, &format!("cache/{digest}.rgb8"), 100);
-        let newest = SystemTime::from(Clock::System.now()) - YOUNG * 2;
-        fs::File::open(&paths[1]).unwrap().set_modified(newest).unwrap();
-        let cache = entries(&runs.join("cache")).unwrap();
-        assert_eq!(earlier_bounds(&cache), [paths[0].clone(), paths[2].clone()].into());
-    }
-
-    #[test]
-    fn what_may_be_about_to_be_used_or_cannot_be_judged_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let runs = folder.path();
-        let set = format!("sets/{}", Digest::of_bytes(b"set"));
-        let manifest = put(runs, &format!("{set}/manifest.jsonl"), 1);
-        fs::File::open(disk::parent(&manifest)).unwrap().set_modified(Clock::System.now().into()).unwrap();
-        assert_eq!(found(runs), [], "it was made just now");
-        put(runs, &format!("{set}/manifest.jsonl"), 1);
-        let lock = fs::File::create(runs.join(format!("{set}.lock"))).unwrap();
-        lock.lock().unwrap();
-        assert_eq!(found(runs), [], "somebody is at work on it");
-        lock.unlock().unwrap();
-        assert_eq!(found(runs).len(), 1);
-        put(runs, "studies/tiny/0badcafe0bad/study.json", 5);
-        let workspace = Workspace { runs: runs.to_owned(), reports: PathBuf::new() };
-        let error = unneeded(&workspace, Clock::System).unwrap_err();
-        assert!(error.to_string().contains("study.json"), "a study that cannot be read may need it: {error}");
-    }
-}
+mod tests;

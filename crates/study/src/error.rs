@@ -130,6 +130,12 @@ pub enum StudyError {
     StartWorker(#[source] io::Error),
     #[error(transparent)]
     Batch(#[from] BatchError),
+    #[error(
+        "nothing is called unneeded, since the batch {} cannot be read and may need it: restore it, use the augtrial that made it, \
+         or remove the folder once none of its tasks is queued or at work",
+        folder.display()
+    )]
+    UnreadableBatch { folder: PathBuf, source: Box<Self> },
     /// What a worker process met, with its causes.
     #[error("{problem}")]
     Worker { problem: String, fault: Fault },
@@ -202,7 +208,7 @@ impl StudyError {
             | Self::Editor { .. }
             | Self::Edits { .. }
             | Self::Report(ReportError::NoReport { .. }) => Fault::Data,
-            Self::Registry(_) => Fault::Registry,
+            Self::Registry(_) | Self::UnreadableBatch { .. } => Fault::Registry,
             Self::Interrupted | Self::ReplayInterrupted => Fault::Interrupted,
             Self::Report(_)
             | Self::StartWorker(_)

@@ -203,7 +203,9 @@ impl TrialSession<'_> {
             Err(TrainError::Interrupted { .. }) => Err(StudyError::Interrupted),
             Err(error @ (TrainError::Observer(_) | TrainError::CheckpointIo { .. })) => Err(error.into()),
             Err(error) => {
+                let folder = guard.dir().to_owned();
                 let reason = guard.fail(&chain(&error))?;
+                self.end_state(&folder, label);
                 progress.note(&format!("{label}: failed: {reason}"));
                 Ok(Ended::Failed(reason))
             }
@@ -240,24 +242,29 @@ impl TrialSession<'_> {
         watched: Option<&EvaluationSet>,
         label: &str,
     ) -> Result<(), StudyError> {
-        let context = self.context;
         let folder = guard.dir().to_owned();
         guard.write_predictions(&outcome.predictions)?;
-        let mut files = context.engine()?.record_files(&folder);
+        let mut files = self.context.engine()?.record_files(&folder);
         if let Some(watched) = watched {
             let epochs = outcome.history.iter().map(|metrics| metrics.epoch).max().unwrap_or(0);
             learned::write(&folder, watched, &outcome.learned, epochs)?;
             files.push(learned::FILE);
         }
         outcome.further.iter().try_for_each(|(name, predictions)| guard.write_evaluation(name, predictions))?;
-        guard.record(&RunEvent::Finished { at: rfc3339(context.clock.now()), weights: outcome.weights })?;
+        guard.record(&RunEvent::Finished { at: rfc3339(self.context.clock.now()), weights: outcome.weights })?;
         guard.finish_with(&files)?;
-        if let Err(error) = drop_state(&folder) {
-            let folder = folder.display();
-            let note = format!("{label}: cannot remove the state in {folder} yet, the next run tries again: {error}");
-            context.progress.note(&note);
-        }
+        self.end_state(&folder, label);
         Ok(())
+    }
+
+    /// Removes the state of a run that is closed: it is never continued. A state that stays harms nothing.
+    fn end_state(&self, folder: &Path, label: &str) {
+        if let Err(error) = drop_state(folder) {
+            let folder = folder.display();
+            self.context
+                .progress
+                .note(&format!("{label}: cannot remove the state in {folder}, which nothing needs: {error}"));
+        }
     }
 }
 

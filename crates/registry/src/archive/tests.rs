@@ -95,6 +95,81 @@ fn weights_stay_behind_and_a_record_without_them_is_whole_and_one_without_anythi
     assert!(other.verify(run).unwrap_err().to_string().contains("predictions.jsonl is missing"));
 }
 
+/// Names of everything in an archive but its list, sorted.
+fn names_in(path: &Path) -> BTreeSet<String> {
+    let mut archive = tar::Archive::new(GzDecoder::new(File::open(path).unwrap()));
+    let names =
+        archive.entries().unwrap().map(|entry| String::from_utf8_lossy(&entry.unwrap().path_bytes()).into_owned());
+    names.filter(|name| name != CONTENTS).collect()
+}
+
+#[test]
+fn of_a_run_that_a_command_trained_the_record_travels_and_neither_its_weights_nor_its_folder() {
+    let runs = tempfile::tempdir().unwrap();
+    let registry = open(runs.path());
+    let guard = begin(&registry, &plan("demo"), 0, 1);
+    let run = guard.run();
+    fs::create_dir(guard.dir().join("trainer")).unwrap();
+    for name in ["trainer/train.rgb8", "seen.png", "trainer.json", TRAINER_WEIGHTS] {
+        fs::write(guard.dir().join(name), [7; 1000]).unwrap();
+    }
+    complete_with(guard, &["trainer.json", TRAINER_WEIGHTS]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.tar.gz");
+    registry.export_records(&[], &runs_of(&registry), &path, false).unwrap();
+    let record = ["header.json", "plan.toml", "provenance.json", "events.jsonl", "predictions.jsonl", "done.json"];
+    let expected = record.iter().chain(&["trainer.json"]).map(|name| format!("trials/{run}/{name}")).collect();
+    assert_eq!(names_in(&path), expected);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = open(elsewhere.path());
+    assert_eq!(other.import_records(&path).unwrap().runs, 1);
+    other.verify(run).unwrap();
+    // What was taken in goes on to a third registry as it came.
+    let again = folder.path().join("again.tar.gz");
+    other.export_records(&[], &runs_of(&other), &again, false).unwrap();
+    assert_eq!(fs::read(&again).unwrap(), fs::read(&path).unwrap());
+}
+
+#[test]
+fn an_archive_is_replaced_and_every_other_file_is_left_as_it_is() {
+    let (_runs, registry) = study();
+    let folder = tempfile::tempdir().unwrap();
+    let path = export(&registry, folder.path());
+    let first = fs::read(&path).unwrap();
+    assert_eq!(fs::read(export(&registry, folder.path())).unwrap(), first);
+    let mut other = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    append(&mut other, "photo.png", 6, b"pixels".as_slice()).unwrap();
+    let other = other.into_inner().unwrap().finish().unwrap();
+    for content in [b"thesis".to_vec(), Vec::new(), other, first[..20].to_vec()] {
+        fs::write(&path, &content).unwrap();
+        let error = registry.export_records(&[], &runs_of(&registry), &path, true).unwrap_err();
+        assert!(matches!(error, RegistryError::InTheWay { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+    assert!(registry.export_records(&[], &runs_of(&registry), folder.path(), true).is_err(), "a folder");
+}
+
+#[test]
+fn a_record_that_another_process_puts_in_place_meanwhile_is_compared_too() {
+    let (runs, registry) = study();
+    let run = *runs_of(&registry).first().unwrap();
+    let theirs = RunFolder::of(runs.path(), run);
+    for same in [true, false] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let ours = RunFolder::of(elsewhere.path(), run);
+        fs::create_dir_all(ours.path()).unwrap();
+        fs::copy(theirs.file(DONE), ours.file(DONE)).unwrap();
+        if !same {
+            fs::write(ours.file(DONE), "{}").unwrap();
+        }
+        let taken = take_run(&theirs, &ours, Path::new("demo.tar.gz"));
+        match taken {
+            Ok(taken) => assert!(same && !taken),
+            Err(error) => assert!(!same && error.to_string().contains("with another record"), "{error}"),
+        }
+    }
+}
+
 #[test]
 fn another_record_under_the_same_id_is_refused_and_nothing_is_taken_in() {
     let (_runs, registry) = study();

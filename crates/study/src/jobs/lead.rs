@@ -12,6 +12,7 @@ use super::protocol::{Answer, Assignment, Order};
 use super::queue::{Job, Queue};
 use super::tally::Tally;
 use super::team::{Event, Team};
+use crate::clean::keep_needs;
 use crate::data::Beside;
 use crate::prepared::Draws;
 use crate::sets::ArmSets;
@@ -40,6 +41,7 @@ pub struct Study<'s, 'p> {
 /// [`StudyError::Interrupted`]; [`StudyError::Worker`] with what a worker met; and whatever keeps the sheet from being
 /// written. Every worker has ended by then.
 pub fn run(study: &Study<'_, '_>, agenda: &Agenda<'_>, program: &WorkerProgram) -> Result<Outcome, StudyError> {
+    keep_needs(study.draws, study.registry)?;
     let begin = Order::Begin(Box::new(assignment(study.draws, study.options, study.crew)?));
     let Draws { plan, context, .. } = study.draws;
     let team = Team::new(program, begin, study.crew, plan.classifier.kernels, context.progress);

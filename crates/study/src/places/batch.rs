@@ -234,19 +234,29 @@ impl Batch {
     /// # Errors
     /// [`BatchError::Nothing`] if there is none; whatever reading a folder gives.
     pub fn of_study(runs: &Path, study: Option<&str>) -> Result<Vec<Self>, BatchError> {
-        let root = runs.join(BATCHES);
-        let mut batches = Vec::new();
-        for of_study in folders(&root)? {
-            let name = of_study.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if study.is_none_or(|study| study == name) {
-                batches.extend(folders(&of_study)?.iter().filter_map(|folder| Self::open(folder).ok()));
-            }
-        }
+        let folders = Self::folders(runs, study)?;
+        let mut batches: Vec<Self> = folders.iter().filter_map(|folder| Self::open(folder).ok()).collect();
         if batches.is_empty() {
             return Err(BatchError::Nothing { study: study.map(str::to_owned) });
         }
         batches.sort_by(|a, b| (&a.made_at, &a.token).cmp(&(&b.made_at, &b.token)));
         Ok(batches)
+    }
+
+    /// The folder of every batch of a study, or of all, sorted.
+    ///
+    /// # Errors
+    /// Whatever reading a folder gives.
+    pub(crate) fn folders(runs: &Path, study: Option<&str>) -> Result<Vec<PathBuf>, BatchError> {
+        let name = |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut found = Vec::new();
+        for of_study in folders(&runs.join(BATCHES))? {
+            if study.is_none_or(|study| study == name(&of_study)) {
+                found.extend(folders(&of_study)?);
+            }
+        }
+        found.retain(|folder| !name(folder).starts_with(disk::UNFINISHED));
+        Ok(found)
     }
 
     /// The folder of a new batch.

@@ -65,6 +65,11 @@ pub trait Place: Sync {
     /// What of it this place cannot do, and what to do instead.
     fn accept(&self, request: Request, tasks: usize) -> Result<Request, String>;
 
+    /// So many tasks of a stage at most. Trials are packed by [`accept`](Self::accept), tasks for sets by whoever submits.
+    fn most_tasks(&self) -> usize {
+        usize::MAX
+    }
+
     /// The files of a batch beside its task lists, by their names; [`SUBMIT_SCRIPT`] is one of them.
     fn files(&self, batch: &Batch) -> Vec<(&'static str, String)>;
 

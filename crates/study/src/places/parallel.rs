@@ -79,7 +79,9 @@ pub(super) fn ask_runner(batch: &Batch) -> Result<Answer, String> {
     if !lock.exists() {
         return Ok(Answer::new());
     }
-    let free = Command::new("flock").arg("--nonblock").arg("--conflict-exit-code=9").arg(&lock).arg("true").status();
+    // Shared: several may look at the same time, and none takes another for the runner.
+    let look = ["--shared", "--nonblock", "--conflict-exit-code=9"];
+    let free = Command::new("flock").args(look).arg(&lock).arg("true").status();
     match free.map_err(|error| format!("flock: {error}"))?.code() {
         Some(0) => Ok(Answer::new()),
         Some(9) => {

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::batch::{Batch, SUBMITTED, Stage};
 
+/// Seconds that a runner waits for its lock: whoever asks for the state of a batch holds it for a moment.
+const LOCK_SECS: u32 = 10;
 /// The loader's folders of libraries; set where the program that trains does not find LibTorch by itself.
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
@@ -80,7 +82,7 @@ pub(super) fn task_script(batch: &Batch) -> String {
 pub(super) fn runner(batch: &Batch, each: impl Fn(Stage, usize) -> String) -> String {
     let mut text = format!(
         "#!/bin/bash\n{}set -uo pipefail\ncd \"$(dirname \"$0\")\"\nexec 9>runner.lock\n\
-         flock --nonblock 9 || {{ echo \"this batch is being run\" >&2; exit 1; }}\n",
+         flock --wait {LOCK_SECS} 9 || {{ echo \"this batch is being run\" >&2; exit 1; }}\n",
         heading(batch, "All tasks")
     );
     for stage in [Stage::Sets, Stage::Trials] {
@@ -97,7 +99,7 @@ pub(super) fn runner(batch: &Batch, each: impl Fn(Stage, usize) -> String) -> St
 pub(super) fn start_runner(batch: &Batch) -> String {
     format!(
         "#!/bin/bash\n{}set -euo pipefail\ncd \"$(dirname \"$0\")\"\nmkdir -p logs\ntouch {SUBMITTED}\n\
-         flock --nonblock runner.lock true || {{ echo \"this batch is being run\" >&2; exit 1; }}\n\
+         flock --wait {LOCK_SECS} runner.lock true || {{ echo \"this batch is being run\" >&2; exit 1; }}\n\
          setsid nohup bash run.sh </dev/null >>logs/run.log 2>&1 &\n\
          echo \"started in the background; its words are in $PWD/logs\"\n",
         heading(batch, "Starts all tasks")

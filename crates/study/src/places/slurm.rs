@@ -33,9 +33,13 @@ impl Place for Slurm {
             return Err("Slurm chooses the hosts: use `--partition`, or `-- --nodelist=...`".to_owned());
         }
         if request.trials_per_task == 0 {
-            request.trials_per_task = trials.div_ceil(MOST_TASKS).max(1);
+            request.trials_per_task = trials.div_ceil(self.most_tasks()).max(1);
         }
         Ok(request)
+    }
+
+    fn most_tasks(&self) -> usize {
+        MOST_TASKS
     }
 
     fn files(&self, batch: &Batch) -> Vec<(&'static str, String)> {

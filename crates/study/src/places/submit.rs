@@ -141,7 +141,7 @@ impl Work<'_> {
             })
             .collect();
         let request = self.place.accept(self.request.clone(), trials.len()).map_err(BatchError::Place)?;
-        let sets = self.set_tasks(&trials)?;
+        let sets = packed(&self.set_tasks(&trials)?, self.place.most_tasks());
         let tasks: Vec<TrialTask> =
             trials.chunks(request.trials_per_task.max(1)).map(|chunk| TrialTask { trials: chunk.to_vec() }).collect();
         let batch = self.batch(request, (sets.len(), tasks.len(), trials.len()))?;
@@ -286,6 +286,16 @@ fn grouped(missing: Vec<(SetsOf, Vec<Digest>)>) -> Vec<SetTask> {
     tasks
 }
 
+/// At most so many tasks, of which each makes the sets of several.
+fn packed(tasks: &[SetTask], most: usize) -> Vec<SetTask> {
+    let merged = |chunk: &[SetTask]| {
+        let mut sets: Vec<Digest> = chunk.iter().flat_map(|task| task.sets.iter().copied()).collect();
+        sets.sort_unstable();
+        SetTask { of: chunk.iter().flat_map(|task| task.of.iter().cloned()).collect(), sets }
+    };
+    tasks.chunks(tasks.len().div_ceil(most).max(1)).map(merged).collect()
+}
+
 fn mib(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
 }
@@ -334,5 +344,24 @@ mod tests {
         let names: Vec<Vec<String>> = tasks.iter().map(|task| task.of.iter().map(name).collect()).collect();
         assert_eq!(names, [vec!["c"], vec!["a", "b", "d"]]);
         assert_eq!(tasks[1].sets.len(), 2, "each set is there once");
+    }
+
+    #[test]
+    fn more_tasks_for_sets_than_an_array_holds_are_packed_and_none_is_lost() {
+        let task = |seed: u64| SetTask {
+            of: vec![SetsOf { arm: Some("a".to_owned()), seed }],
+            sets: vec![Digest::of_bytes(&seed.to_le_bytes())],
+        };
+        let most = place("slurm").unwrap().most_tasks();
+        for (count, left) in [(0, 0), (1, 1), (most, most), (most + 1, most / 2 + 1), (1200, 600)] {
+            let tasks: Vec<SetTask> = (0..count as u64).map(task).collect();
+            let packed = packed(&tasks, most);
+            assert_eq!(packed.len(), left, "{count} tasks");
+            let of = |tasks: &[SetTask]| tasks.iter().flat_map(|task| task.of.clone()).collect::<Vec<_>>();
+            let sets = |tasks: &[SetTask]| tasks.iter().flat_map(|task| task.sets.clone()).collect::<BTreeSet<_>>();
+            assert!(of(&packed) == of(&tasks) && sets(&packed) == sets(&tasks), "{count} tasks");
+        }
+        let tasks: Vec<SetTask> = (0..1200).map(task).collect();
+        assert_eq!(packed(&tasks, place("local").unwrap().most_tasks()), tasks);
     }
 }

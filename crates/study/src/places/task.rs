@@ -14,6 +14,7 @@ use crate::{Outcome, StudyError};
 use augtrial_base::clock::Clock;
 use augtrial_base::digest::Digest;
 use augtrial_base::progress::Progress;
+use augtrial_base::words::chain;
 use augtrial_plan::arm::Arm;
 use augtrial_registry::{CLAIM_PATIENCE, Standing};
 use augtrial_trial::Engine;
@@ -71,17 +72,30 @@ fn drawn<'d, 'p>(draws: &'d Draws<'p>, seed: u64) -> Result<&'d Prepared<'p>, St
     if draws.plan.study.seeds.contains(&seed) { draws.of(seed) } else { Err(BatchError::NoSeed { seed }.into()) }
 }
 
-/// The originals are decoded by now.
+/// The originals are decoded by now. Sets that cannot be made keep no others from being made.
 fn make_sets(draws: &Draws<'_>, wanted: &[SetsOf]) -> Result<(), StudyError> {
-    for SetsOf { arm, seed } in wanted {
+    let mut failed: Option<StudyError> = None;
+    for of in wanted {
         draws.context.check_stop()?;
-        let prepared = drawn(draws, *seed)?;
-        match arm {
-            Some(name) => drop(prepared.sets_of(arm_of(prepared, name)?)?),
-            None => drop(prepared.further()?),
+        match make_sets_of(draws, of) {
+            Ok(()) => {}
+            Err(StudyError::Interrupted) => return Err(StudyError::Interrupted),
+            Err(error) => {
+                if let Some(earlier) = failed.replace(error) {
+                    draws.context.progress.note(&chain(&earlier));
+                }
+            }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+fn make_sets_of(draws: &Draws<'_>, SetsOf { arm, seed }: &SetsOf) -> Result<(), StudyError> {
+    let prepared = drawn(draws, *seed)?;
+    match arm {
+        Some(name) => prepared.sets_of(arm_of(prepared, name)?).map(drop),
+        None => prepared.further().map(drop),
+    }
 }
 
 fn arm_of<'a>(prepared: &Prepared<'a>, name: &str) -> Result<&'a Arm, StudyError> {
@@ -118,4 +132,27 @@ fn wait_for_others(session: &TrialSession<'_>, trial: &PlannedTrial) -> Result<(
         std::thread::sleep(PAUSE);
     }
     context.check_stop()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::tests::{PLAN, within};
+    use augtrial_plan::Plan;
+
+    #[test]
+    fn sets_that_cannot_be_made_keep_no_others_of_their_task_from_being_made() {
+        let runs = tempfile::tempdir().unwrap();
+        let plan = Plan::parse("tiny.toml", PLAN, std::path::PathBuf::new(), &[]).unwrap();
+        let of = |arm: &str| SetsOf { arm: Some(arm.to_owned()), seed: 1 };
+        let ((), notes) = within(runs.path(), |context| {
+            let draws = Draws::read(&plan, context).unwrap();
+            let error = make_sets(&draws, &[of("first"), of("noise"), of("last")]).unwrap_err().to_string();
+            assert!(error.contains("no arm named `last`"), "{error}");
+            let prepared = draws.first();
+            let mut steps = prepared.steps(&plan.arms[1]);
+            assert!(prepared.is_made(&prepared.digest(&steps.next().unwrap().unwrap())));
+        });
+        assert!(notes.iter().any(|note| note.contains("no arm named `first`")), "{notes:?}");
+    }
 }

@@ -107,4 +107,33 @@ fn a_runner_that_is_at_work_is_seen_by_its_lock() {
     let answer = local.ask(&batch).unwrap();
     assert_eq!(answer.len(), 8, "seven trials, and the set that is not there");
     assert_eq!(answer[&(Stage::Trials, 6)], InQueue::Waiting);
+    lock.unlock().unwrap();
+    lock.lock_shared().unwrap();
+    assert_eq!(local.ask(&batch), Ok(Answer::new()), "somebody else looks, too");
+}
+
+#[test]
+fn a_batch_starts_although_somebody_looks_at_its_lock_at_that_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    // Without tasks it only collects, by a program that is not there.
+    let batch = Batch { set_tasks: 0, trial_tasks: 0, ..example("local", Request::default(), folder.path()) };
+    for (name, text) in super::place("local").unwrap().files(&batch) {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for script in ["run.sh", "submit.sh"] {
+        let lock = std::fs::File::create(folder.path().join("runner.lock")).unwrap();
+        lock.lock_shared().unwrap();
+        let started = std::process::Command::new("bash")
+            .arg(folder.path().join(script))
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        lock.unlock().unwrap();
+        let output = started.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.contains("this batch is being run"), "{script}: {told}");
+    }
 }
