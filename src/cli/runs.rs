@@ -14,7 +14,9 @@ use super::seed_grammar::Seeds;
 use super::table::{brief_table_of, json_of, table_of};
 use augtrial_base::clock::Clock;
 use augtrial_base::words::{nearest, plural};
-use augtrial_registry::{Filter, QueryLimits, Registry, RegistryError, RunId, SetAside, Status, StatusKind, Table};
+use augtrial_registry::{
+    Filter, QueryLimits, Registry, RegistryError, RunId, RunSummary, SetAside, Status, StatusKind, Table,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
@@ -113,27 +115,20 @@ fn list(registry: &Registry, args: &ListArgs) -> Result<(), CliError> {
     // A name that no run has is more likely a typing error than a question.
     let all = registry.runs_of(args.study.as_deref())?;
     known("arm", args.arm.as_deref(), all.iter().map(|run| run.arm.as_str()))?;
-    let filter = Filter {
-        study: args.study.clone(),
-        arm: args.arm.clone(),
-        status: args.status,
-        counted: args.counted,
-        ..Filter::default()
+    let none = all.is_empty();
+    let is_asked = |run: &RunSummary| {
+        args.arm.as_ref().is_none_or(|arm| run.arm == *arm)
+            && args.status.is_none_or(|status| run.status.kind() == status)
+            && (run.counts || !args.counted)
+            && args.seeds.as_ref().is_none_or(|seeds| seeds.0.contains(&run.seed))
     };
-    let mut runs = registry.list(&filter)?;
-    if let Some(seeds) = &args.seeds {
-        runs.retain(|run| seeds.0.contains(&run.seed));
-    }
+    let mut runs: Vec<RunSummary> = all.into_iter().filter(is_asked).collect();
     let found = runs.len();
     runs.truncate(args.limit.unwrap_or(usize::MAX));
     if args.json.json {
         json(&json_of(&run_tables::list(&runs)))?;
     } else if runs.is_empty() {
-        let which = if all.is_empty() {
-            "there are no runs yet: `augtrial run FILE` makes some"
-        } else {
-            "no run is like that"
-        };
+        let which = if none { "there are no runs yet: `augtrial run FILE` makes some" } else { "no run is like that" };
         line(which)?;
     } else {
         let table = if args.full { run_tables::list(&runs) } else { run_tables::brief(&runs) };

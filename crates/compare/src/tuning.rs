@@ -99,6 +99,23 @@ impl Tuning {
     pub fn chosen_values(&self, arm: &ArmTuning) -> String {
         self.tries.iter().find(|one| one.number == arm.chosen).map_or_else(String::new, Self::values)
     }
+
+    /// Keys whose chosen value is the smallest or the largest of those tried, with that word: a value beyond may be better yet.
+    #[must_use]
+    pub fn at_the_edge(&self, arm: &ArmTuning) -> Vec<(&str, &'static str)> {
+        let Some(chosen) = self.tries.iter().find(|one| one.number == arm.chosen) else { return Vec::new() };
+        let edge = chosen.values.iter().filter_map(|(key, value)| {
+            let value = value.as_f64()?;
+            let tried = self.tries.iter().filter_map(|one| one.values.get(key)?.as_f64());
+            let (least, most) = tried.fold((value, value), |(least, most), one| (least.min(one), most.max(one)));
+            match (value <= least, value >= most) {
+                (false, true) => Some((key.as_str(), "largest")),
+                (true, false) => Some((key.as_str(), "smallest")),
+                _ => None,
+            }
+        });
+        edge.collect()
+    }
 }
 
 #[cfg(test)]
@@ -124,5 +141,27 @@ mod tests {
         let curve = loss.curve(TuneMetric::Loss);
         assert!((curve[0] - 0.7).abs() < 1e-12 && (curve[2] - 0.5).abs() < 1e-12, "{curve:?}");
         assert_eq!((loss.best(), loss.failed()), (Some(0.5), 1));
+    }
+
+    #[test]
+    fn a_value_at_the_edge_of_those_tried_is_told() {
+        let one = |number: u32, rate: f64| Try {
+            number,
+            values: [
+                ("rate".to_owned(), rate.into()),
+                ("scheme".to_owned(), "cosine".into()),
+                ("same".to_owned(), 1.into()),
+            ]
+            .into(),
+        };
+        let tuning = Tuning {
+            metric: TuneMetric::Top1,
+            seeds: vec![101],
+            tries: vec![one(1, 0.01), one(2, 0.1), one(3, 0.001)],
+            arms: Vec::new(),
+        };
+        let edge =
+            |chosen: u32| tuning.at_the_edge(&ArmTuning { arm: "a".to_owned(), scores: vec![Some(0.5); 3], chosen });
+        assert_eq!((edge(1), edge(2), edge(3)), (vec![], vec![("rate", "largest")], vec![("rate", "smallest")]));
     }
 }

@@ -49,7 +49,11 @@ pub(super) fn blocks(view: &StudyView, figures: impl Iterator<Item = Figure>) ->
     let Some(tuning) = &view.tuning else { return Vec::new() };
     let chosen = |arm: &augtrial_compare::ArmTuning| {
         let best = arm.best().map_or_else(String::new, |best| format!(", {} {}", tuning.measure(), tuning.shown(best)));
-        format!("{}: try {} ({}){best}", arm.arm, arm.chosen, tuning.chosen_values(arm))
+        let edge = tuning.at_the_edge(arm).into_iter().map(|(key, edge)| {
+            let beyond = if edge == "largest" { "larger" } else { "smaller" };
+            format!("; `{key}` is the {edge} that was tried, and a {beyond} one may be better")
+        });
+        format!("{}: try {} ({}){best}{}", arm.arm, arm.chosen, tuning.chosen_values(arm), edge.collect::<String>())
     };
     let mut blocks = vec![
         Block::Text(format!(

@@ -189,9 +189,9 @@ impl PastRun {
 }
 
 fn past_runs(registry: &Registry) -> Result<Vec<PastRun>, RegistryError> {
-    let finished = Filter { status: Some(StatusKind::Finished), limit: Some(RUNS_LOOKED_AT), ..Filter::default() };
+    let finished = Filter { status: Some(StatusKind::Finished), ..Filter::default() };
     let (mut plans, mut past, host) = (BTreeMap::new(), Vec::new(), this_host());
-    for run in registry.list(&finished)?.iter().filter(|run| run.host == host) {
+    for run in registry.list(&finished)?.iter().take(RUNS_LOOKED_AT).filter(|run| run.host == host) {
         let plan = match plans.entry(run.plan) {
             Entry::Occupied(known) => known.into_mut(),
             // A plan that this program no longer understands tells nothing.

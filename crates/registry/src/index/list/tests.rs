@@ -10,7 +10,7 @@ use crate::testing::*;
 use augtrial_base::events::{RunEvent, Split};
 
 #[test]
-fn a_list_is_filtered_limited_and_newest_first() {
+fn a_list_is_filtered_and_newest_first() {
     let runs = tempfile::tempdir().unwrap();
     let [finished, failed, lost] = three_runs(runs.path());
     let registry = open(runs.path());
@@ -18,7 +18,6 @@ fn a_list_is_filtered_limited_and_newest_first() {
         |filter: &Filter| -> Vec<RunId> { registry.list(filter).unwrap().into_iter().map(|run| run.run).collect() };
     let all = Filter::default;
     assert_eq!(list(&all()), [lost, failed, finished]);
-    assert_eq!(list(&Filter { limit: Some(1), ..all() }), [lost]);
     assert_eq!(list(&Filter { arm: Some("plain".to_owned()), ..all() }), [lost, finished]);
     assert_eq!(list(&Filter { seed: Some(1), ..all() }), [failed, finished]);
     assert_eq!(list(&Filter { seed: Some(u64::MAX), ..all() }), []);
