@@ -40,7 +40,7 @@ pub struct GivenOptions {
     /// Whether shares are percent: those in the table, and `delta`.
     pub percent: bool,
     pub alpha: f64,
-    /// Margin of equivalence, in what `percent` says; [`DEFAULT_MARGIN`] if absent.
+    /// Margin of equivalence, in what `percent` says; one point if absent.
     pub delta: Option<f64>,
 }
 
