@@ -31,8 +31,8 @@ pub(super) struct QualityArgs {
     #[arg(default_value = "latest")]
     study: String,
     /// Which network sees the images: `control` (the control's own, each on images that it was not trained on; for studies with
-    /// `[split.folds]`, a split that is redrawn, a gate that asks networks, or `[cross_fit]`), a network's name such as `efficientnet-lite0`, or the folder of a
-    /// TorchScript network.
+    /// `[split.folds]`, a split that is redrawn, a gate that asks networks, or `[cross_fit]`), a network's name such
+    /// as `efficientnet-lite0`, or the folder of a TorchScript network.
     #[arg(long, default_value = CONTROL, value_name = "NETWORK")]
     features: String,
     /// The weights of a network that is named; `models/NETWORK.safetensors` if absent.

@@ -14,9 +14,7 @@ use super::seed_grammar::Seeds;
 use super::table::{brief_table_of, json_of, table_of};
 use augtrial_base::clock::Clock;
 use augtrial_base::words::{nearest, plural};
-use augtrial_registry::{
-    Filter, QueryLimits, Registry, RegistryError, RunId, RunSummary, SetAside, Status, StatusKind, Table,
-};
+use augtrial_registry::{Filter, QueryLimits, Registry, RegistryError, RunId, SetAside, Status, StatusKind, Table};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
@@ -112,17 +110,23 @@ pub(super) fn runs(args: RunsArgs, global: &Global) -> Result<(), CliError> {
 }
 
 fn list(registry: &Registry, args: &ListArgs) -> Result<(), CliError> {
-    // A name that no run has is more likely a typing error than a question.
-    let all = registry.runs_of(args.study.as_deref())?;
-    known("arm", args.arm.as_deref(), all.iter().map(|run| run.arm.as_str()))?;
-    let none = all.is_empty();
-    let is_asked = |run: &RunSummary| {
-        args.arm.as_ref().is_none_or(|arm| run.arm == *arm)
-            && args.status.is_none_or(|status| run.status.kind() == status)
-            && (run.counts || !args.counted)
-            && args.seeds.as_ref().is_none_or(|seeds| seeds.0.contains(&run.seed))
+    let filter = Filter {
+        study: args.study.clone(),
+        arm: args.arm.clone(),
+        status: args.status,
+        counted: args.counted,
+        ..Filter::default()
     };
-    let mut runs: Vec<RunSummary> = all.into_iter().filter(is_asked).collect();
+    let mut runs = registry.list(&filter)?;
+    if let Some(seeds) = &args.seeds {
+        runs.retain(|run| seeds.0.contains(&run.seed));
+    }
+    // A name that no run has is more likely a typing error than a question: where nothing is found, the names are looked at.
+    let none = runs.is_empty() && {
+        let all = registry.runs_of(args.study.as_deref())?;
+        known("arm", args.arm.as_deref(), all.iter().map(|run| run.arm.as_str()))?;
+        all.is_empty()
+    };
     let found = runs.len();
     runs.truncate(args.limit.unwrap_or(usize::MAX));
     if args.json.json {

@@ -345,20 +345,27 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// `InvalidInput` if it is no regular file, `FileTooLarge` if it has more bytes; else whatever reading gives.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, length) = open_regular(path, most)?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    // The bound holds for a file that grows meanwhile too.
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64, most)) } else { Ok(bytes) }
+}
+
+/// A regular file of at most `most` bytes, and how many it has.
+///
+/// # Errors
+/// As [`read_regular`].
+pub fn open_regular(path: &Path, most: u64) -> io::Result<(File, u64)> {
     let found = fs::metadata(path)?;
     if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    let too_large = |bytes: u64| {
-        io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {bytes} bytes, and at most {most} are read"))
-    };
-    if found.len() > most {
-        return Err(too_large(found.len()));
-    }
-    let mut bytes = Vec::with_capacity(found.len() as usize);
-    // The bound holds for a file that grows meanwhile too.
-    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+    if found.len() > most { Err(too_large(found.len(), most)) } else { Ok((File::open(path)?, found.len())) }
+}
+
+fn too_large(bytes: u64, most: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {bytes} bytes, and at most {most} are read"))
 }
 
 /// The folder that `path` is in.

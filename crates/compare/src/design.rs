@@ -3,7 +3,8 @@
 //!
 //! Everything is computed for each seed by itself and then over seeds. Where all seeds share one division of the data, all of it
 //! speaks of training noise on these test images (the narrower scope); where each has its own, the corrected resampled t test
-//! (Nadeau and Bengio 2003) takes the place of the paired one. p values are Holm-adjusted over the cells, and over the effects, as families of their own.
+//! (Nadeau and Bengio 2003) takes the place of the paired one. p values are Holm-adjusted over the cells, and over the effects, as
+//! families of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -31,7 +31,7 @@ pub enum RegistryError {
     Picture { path: PathBuf },
     #[error("cannot take in `{}`: {problem}", path.display())]
     Archive { path: PathBuf, problem: String },
-    #[error("`{}` is there already, and is no archive of records: give another name, or remove it", path.display())]
+    #[error("`{}` is not an archive of records, so it is not replaced: give another name, or remove the file", path.display())]
     InTheWay { path: PathBuf },
     #[error("run {run} is set aside, and counts for nothing: {problem}")]
     Damaged { run: RunId, problem: String },
@@ -175,7 +175,7 @@ mod tests {
         `zz` names no run; `augtrial runs list` shows those that there are
         `0` names several runs: 00, 01
         run 00000000000000ff has failed and cannot be resumed: run the trial again for a new attempt
-        `thesis.tar.gz` is there already, and is no archive of records: give another name, or remove it
+        `thesis.tar.gz` is not an archive of records, so it is not replaced: give another name, or remove the file
         ");
     }
 

@@ -15,6 +15,7 @@ use super::{StudyError, looks};
 use augtrial_base::digest::Digest;
 use augtrial_compare::{Conduct, Looked, Mismatch};
 use augtrial_plan::Plan;
+use augtrial_plan::file::Contrast;
 use augtrial_registry::{Registry, RunSummary};
 
 /// A run that counts, as far as it matters here.
@@ -107,18 +108,49 @@ fn looked(plan: &Plan, made: &[Made<'_>]) -> Option<Looked> {
 
 /// A pair shares its division of the data: it does not if the data changed between the two runs.
 fn mismatches(plan: &Plan, made: &[Made<'_>]) -> Vec<Mismatch> {
+    let runs = made.iter().map(|run| (run.arm, run.seed, run.split));
+    let mismatch = |Divided { contrast, seed, treatment, control }| {
+        let contrast: &Contrast = &plan.contrasts[contrast];
+        let reason = format!(
+            "not a pair: {} was made on division {}, {} on {}; the data changed in between, so run the older arm again",
+            contrast.treatment,
+            treatment.short(),
+            contrast.control,
+            control.short()
+        );
+        Mismatch { contrast: contrast.clone(), seed, reason }
+    };
+    divided(&plan.contrasts, runs).into_iter().map(mismatch).collect()
+}
+
+/// Two runs of one seed that were made on different divisions of the data.
+pub(super) struct Divided {
+    /// Index of their contrast.
+    pub contrast: usize,
+    pub seed: u64,
+    pub treatment: Digest,
+    pub control: Digest,
+}
+
+/// Those among runs, of which each is an arm, a seed and the division that it was made on.
+pub(super) fn divided<'a>(
+    contrasts: &[Contrast],
+    runs: impl IntoIterator<Item = (&'a str, u64, Digest)>,
+) -> Vec<Divided> {
+    let mut by_arm: BTreeMap<&str, BTreeMap<u64, Digest>> = BTreeMap::new();
+    for (arm, seed, division) in runs {
+        by_arm.entry(arm).or_default().insert(seed, division);
+    }
     let mut found = Vec::new();
-    for (index, contrast) in plan.contrasts.iter().enumerate() {
-        for (treatment, control) in pairs(plan, made, index) {
-            if treatment.split != control.split {
-                let reason = format!(
-                    "not a pair: {} was made on division {}, {} on {}; the data changed in between, so run the older arm again",
-                    treatment.arm,
-                    treatment.split.short(),
-                    control.arm,
-                    control.split.short()
-                );
-                found.push(Mismatch { contrast: contrast.clone(), seed: treatment.seed, reason });
+    for (index, contrast) in contrasts.iter().enumerate() {
+        let (Some(treatments), Some(controls)) =
+            (by_arm.get(contrast.treatment.as_str()), by_arm.get(contrast.control.as_str()))
+        else {
+            continue;
+        };
+        for (&seed, &treatment) in treatments {
+            if let Some(&control) = controls.get(&seed).filter(|control| **control != treatment) {
+                found.push(Divided { contrast: index, seed, treatment, control });
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conduct::divided;
 use super::preview::{Shared, distinct, preview_of};
 use super::results::{cells, result, run_result};
 use super::sheet::StudySheet;
@@ -10,7 +11,6 @@ use augtrial_base::events::{Prediction, Split};
 use augtrial_compare::{CellResults, DesignResults, FactorLevels};
 use augtrial_plan::Plan;
 use augtrial_plan::design::{Cell, Counted, Design, DesignKind};
-use augtrial_plan::file::Contrast;
 use augtrial_registry::{Classified, Registry, RunSummary};
 
 /// Runs cells of a design, each as the study that it is. Cells with equal plans are run once, and equal trials of different cells
@@ -107,11 +107,11 @@ fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<Cel
     let sheet: Option<StudySheet> = registry.read_study(&plan.study.name, &plan.digest())?;
     let mut arms: Vec<(String, BTreeMap<u64, f64>)> =
         plan.arms.iter().map(|arm| (arm.name.clone(), BTreeMap::new())).collect();
-    let mut divisions = BTreeMap::new();
+    let mut divisions = Vec::new();
     if let Some(sheet) = &sheet {
         for trial in cells(plan, registry, sheet)? {
             let Some(run) = &trial.state.counted else { continue };
-            divisions.insert((trial.arm.to_owned(), trial.seed), run.split);
+            divisions.push((trial.arm.to_owned(), trial.seed, run.split));
             let value = value(plan, registry, run, cell.counted)?;
             // A metric that a record cannot give is told of where the cell is compared by itself.
             let value = value.filter(|value| value.is_finite());
@@ -127,15 +127,9 @@ fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<Cel
     });
     // Under the as-published protocol every arm has a training part of its own, and none is cut.
     let images = images.filter(|images| *images > 0);
-    let differ = |contrast: &Contrast, seed: u64| {
-        let of = |arm: &str| divisions.get(&(arm.to_owned(), seed));
-        of(&contrast.treatment).zip(of(&contrast.control)).is_some_and(|(treatment, control)| treatment != control)
-    };
-    let contrasts = design.cells[design.reference].plan.contrasts.iter().enumerate();
-    let unpaired = contrasts.flat_map(|(index, contrast)| {
-        let seeds = plan.study.seeds.iter().filter(move |&&seed| differ(contrast, seed));
-        seeds.map(move |&seed| (index, seed)).collect::<Vec<_>>()
-    });
+    let contrasts = &design.cells[design.reference].plan.contrasts;
+    let divisions = divisions.iter().map(|(arm, seed, division)| (arm.as_str(), *seed, *division));
+    let unpaired = divided(contrasts, divisions).into_iter().map(|pair| (pair.contrast, pair.seed));
     Ok(CellResults {
         name: design.cell_name(cell),
         levels: cell.levels.clone(),

@@ -62,7 +62,7 @@ impl Table {
                 Self::from_csv(&read()?).map_err(|source| ReadError::Csv { path: path.to_owned(), source })
             }
             "parquet" => {
-                let (file, bytes) = open_regular(path).map_err(failed)?;
+                let (file, bytes) = disk::open_regular(path, MOST_BYTES).map_err(failed)?;
                 Self::from_parquet(file, bytes).map_err(|source| ReadError::Parquet { path: path.to_owned(), source })
             }
             "jsonl" | "ndjson" => Self::from_json_lines(&read()?).map_err(|(line, source)| ReadError::Json {
@@ -154,19 +154,6 @@ impl Table {
         }
         Ok(Self { names, rows, left_out: Vec::new() })
     }
-}
-
-/// A regular file of at most [`MOST_BYTES`], and its bytes: a pipe or a device may never end.
-fn open_regular(path: &Path) -> io::Result<(File, u64)> {
-    let found = std::fs::metadata(path)?;
-    if !found.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    if found.len() > MOST_BYTES {
-        let problem = format!("it has {} bytes, and at most {MOST_BYTES} are read", found.len());
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
-    }
-    Ok((File::open(path)?, found.len()))
 }
 
 fn json_value(cell: serde_json::Value) -> Value {

@@ -104,6 +104,12 @@ pub(crate) fn to_byte(value: f32) -> u8 {
     round_to_int(value.clamp(0.0, 255.0)) as u8
 }
 
+/// Divides by a power of two, rounding halves up.
+#[inline(always)]
+pub(crate) fn shifted(value: i32, bits: u32) -> i32 {
+    (value + (1 << bits >> 1)) >> bits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,7 @@ pub mod query;
 pub mod rows;
 pub mod table;
 
-use std::collections::BTreeMap;
-use std::num::NonZero;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -169,13 +168,19 @@ impl Index {
     /// Brings the index up to date with the folders: runs that a kill kept out of it come in, runs whose folder is gone
     /// go out, and runs whose files were changed are read again.
     pub fn catch_up(&mut self, runs_dir: &Path) -> Result<(), RegistryError> {
-        let on_disk = RunFolder::list(runs_dir)?;
+        let on_disk: BTreeSet<RunId> = RunFolder::list(runs_dir)?.into_iter().collect();
         let known = self.known()?;
-        for &run in known.keys().filter(|run| on_disk.binary_search(run).is_err()) {
+        for &run in known.keys().filter(|run| !on_disk.contains(run)) {
             self.write(|db| rows::remove_run(db, run))?;
         }
-        for run in unsettled(runs_dir, &on_disk, &known) {
-            self.take_up(&RunFolder::of(runs_dir, run), known.get(&run))?;
+        for &run in &on_disk {
+            let folder = RunFolder::of(runs_dir, run);
+            // Most runs have ended, and are told to be as they were by the stamp alone.
+            let settled =
+                known.get(&run).filter(|known| known.settled).is_some_and(|known| known.stamp == folder.stamp());
+            if !settled {
+                self.take_up(&folder, known.get(&run))?;
+            }
         }
         Ok(())
     }
@@ -275,29 +280,6 @@ struct Known {
     settled: bool,
     stamp: String,
 }
-
-/// Runs that have not ended, or whose folder is another than when it was read. Most runs have ended, and are told to be as they
-/// were by the stamp alone. Looking at files takes the time, so that several threads do it.
-fn unsettled(runs_dir: &Path, on_disk: &[RunId], known: &BTreeMap<RunId, Known>) -> Vec<RunId> {
-    let is_settled = |run: &RunId| {
-        let settled = known.get(run).filter(|known| known.settled);
-        settled.is_some_and(|known| known.stamp == RunFolder::of(runs_dir, *run).stamp())
-    };
-    let look = |runs: &[RunId]| -> Vec<RunId> { runs.iter().filter(|run| !is_settled(run)).copied().collect() };
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let share = on_disk.len().div_ceil(threads).max(FEW_RUNS);
-    if share >= on_disk.len() {
-        return look(on_disk);
-    }
-    std::thread::scope(|scope| {
-        let shares: Vec<_> = on_disk.chunks(share).map(|runs| scope.spawn(move || look(runs))).collect();
-        shares.into_iter().flat_map(|found| found.join().expect("looking at files does not panic")).collect()
-    })
-}
-
-/// Threads that look at run folders at once, and how many folders are worth a thread.
-const MOST_THREADS: usize = 8;
-const FEW_RUNS: usize = 500;
 
 /// Floats by their shortest exact text, so that a dump shows every bit.
 fn dump_value(value: ValueRef<'_>) -> String {

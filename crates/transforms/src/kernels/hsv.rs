@@ -34,13 +34,7 @@ pub(crate) fn rgb_to_hsv(pixel: Rgb8) -> [f32; 3] {
 /// A hue from -1 to 2 turns as one from 0 to 1: `rem_euclid`, without the call that takes most of the time.
 #[inline(always)]
 pub(crate) fn within_a_turn(turns: f32) -> f32 {
-    if turns < 0.0 {
-        turns + 1.0
-    } else if turns >= 1.0 {
-        turns - 1.0
-    } else {
-        turns
-    }
+    choose(turns < 0.0, turns + 1.0, choose(turns >= 1.0, turns - 1.0, turns))
 }
 
 /// The hue of a pixel turned by -1 to 1 turns, on the scale of bytes: [`rgb_to_hsv`], [`hsv_to_rgb`] and [`unit_to_byte`] before
@@ -54,12 +48,12 @@ pub(crate) fn turned(pixel: [f32; 3], turns: f32) -> [f32; 3] {
     let first = choose(is_red, green, choose(is_green, blue, red));
     let second = choose(is_red, blue, choose(is_green, red, green));
     let base = choose(is_red, 0.0, choose(is_green, 2.0, 4.0));
-    let hue = turn_once(((first - second) / choose(is_gray, 1.0, range) + base) / 6.0);
+    let hue = within_a_turn(((first - second) / choose(is_gray, 1.0, range) + base) / 6.0);
     let hue = choose(is_gray, 0.0, hue);
     // Black has no range either.
     let saturation = range / larger(most, f32::MIN_POSITIVE);
 
-    let sixths = turn_once(hue + turns) * 6.0;
+    let sixths = within_a_turn(hue + turns) * 6.0;
     let sector =
         passed(sixths, 1.0) + passed(sixths, 2.0) + passed(sixths, 3.0) + passed(sixths, 4.0) + passed(sixths, 5.0);
     let sector = sector + passed(sixths, 6.0);
@@ -80,12 +74,6 @@ fn behind(sector: f32, sectors: f32, [low, falling, rising, full]: [f32; 4]) -> 
     let at = at - choose(at >= 6.0, 6.0, 0.0);
     let sloped = choose(at == 1.0, falling, choose(at == 4.0, rising, low));
     choose(at == 0.0, full, choose(at == 5.0, full, sloped))
-}
-
-/// [`within_a_turn`] without branches.
-#[inline(always)]
-fn turn_once(turns: f32) -> f32 {
-    choose(turns < 0.0, turns + 1.0, choose(turns >= 1.0, turns - 1.0, turns))
 }
 
 /// 1 where a bound is reached.

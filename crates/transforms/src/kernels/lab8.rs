@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use crate::raster::Rgb8;
+use crate::raster::{Rgb8, shifted};
 
 const XYZ_FROM_RGB: [[f64; 3]; 3] =
     [[0.412_453, 0.357_58, 0.180_423], [0.212_671, 0.715_16, 0.072_169], [0.019_334, 0.119_193, 0.950_227]];
@@ -73,11 +73,6 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         bytes: std::array::from_fn(|x| (255.0 * encoded(x as f64 / LEVELS as f64)).round_ties_even() as u8),
     }
 });
-
-/// Divides by a power of two, rounding halves up.
-fn shifted(value: i32, bits: u32) -> i32 {
-    (value + (1 << (bits - 1))) >> bits
-}
 
 fn dot([a, b, c]: [i32; 3], [x, y, z]: [i32; 3]) -> i32 {
     a * x + b * y + c * z

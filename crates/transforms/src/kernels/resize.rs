@@ -42,7 +42,7 @@ pub fn resized_crop(image: RgbImage, rect: Rect, width_px: u32, height_px: u32) 
     })
 }
 
-/// Resamples to another size, bilinear with antialiasing.
+/// Resamples to another size, bilinear with antialiasing; an image that has it already is not touched.
 #[must_use]
 pub(crate) fn resize(image: RgbImage, width_px: u32, height_px: u32) -> RgbImage {
     let whole = Rect::whole(image.width(), image.height());

@@ -193,17 +193,7 @@ impl Sampler<'_> {
         corners
     }
 
-    /// The four pixels from a place on, if all are in the image.
-    fn inside(&self, left: i32, top: i32) -> Option<[Rgb8; 4]> {
-        if left < 0 || top < 0 || left + 1 >= self.width || top + 1 >= self.height {
-            return None;
-        }
-        let first = (top * self.width + left) as usize;
-        let below = first + self.width as usize;
-        Some([self.pixels[first], self.pixels[first + 1], self.pixels[below], self.pixels[below + 1]])
-    }
-
-    /// Bilinear between the four pixels around.
+    /// Bilinear between the four pixels around, of which some lie outside.
     ///
     /// As in torchvision, a constant fill is blended by the share `m` of the four neighbors that is inside:
     /// `(sum - fill) m + fill`, where `sum` is already the weighted sum over the neighbors inside. An edge fill has no
@@ -211,9 +201,6 @@ impl Sampler<'_> {
     fn between(&self, x: f32, y: f32, fill: &Fill, zeros: bool) -> Rgb8 {
         let ((left, x_left), (top, y_top)) = (floor_to_int(x), floor_to_int(y));
         let weights = corner_weights(x - x_left, y - y_top);
-        if let Some(taps) = self.inside(left, top) {
-            return weighted_sum(taps, weights).map(to_byte);
-        }
         let places = [(left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)];
         let none_inside = left < -1 || top < -1 || left >= self.width || top >= self.height;
         match fill {

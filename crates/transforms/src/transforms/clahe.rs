@@ -7,6 +7,7 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::gaussian_blur::reflect;
 use crate::draw::{chance, uniform};
 use crate::kernels::{Table, from_lab, to_lab};
 use crate::raster::{Rgb8, pixels_mut, round_to_int};
@@ -147,14 +148,14 @@ fn of_tile(pixels: &[Rgb8], [width, height]: [usize; 2], tile: [usize; 2], at: [
     const VALUES: u32 = 256;
     let mut counts = [0_u32; VALUES as usize];
     for y in at[1] * tile[1]..(at[1] + 1) * tile[1] {
-        let row = &pixels[reflected(y, height) * width..][..width];
+        let row = &pixels[reflect(y as i64, height) * width..][..width];
         let columns = at[0] * tile[0]..(at[0] + 1) * tile[0];
         let inside = columns.start.min(width)..columns.end.min(width);
         for pixel in &row[inside.clone()] {
             counts[usize::from(pixel[0])] += 1;
         }
         for x in inside.end.max(columns.start)..columns.end {
-            counts[usize::from(row[reflected(x, width)][0])] += 1;
+            counts[usize::from(row[reflect(x as i64, width)][0])] += 1;
         }
     }
     let size = (tile[0] * tile[1]) as u32;
@@ -179,11 +180,4 @@ fn of_tile(pixels: &[Rgb8], [width, height]: [usize; 2], tile: [usize; 2], at: [
         sum += count;
         round_to_int((sum as f32 * scale).min(255.0)) as u8
     })
-}
-
-/// A place beyond the end, reflected about the last pixel.
-fn reflected(place: usize, side: usize) -> usize {
-    let period = 2 * (side - 1).max(1);
-    let place = if side == 1 { 0 } else { place % period };
-    if place < side { place } else { period - place }
 }

@@ -34,8 +34,7 @@ impl Augmenter for D4 {
         let (width_px, height_px) = image.dimensions();
         let symmetry = up_to(NAMES.len() as u32 - 1, rng) as usize;
         trace::note(|| format!("symmetry {}", NAMES[symmetry]));
-        let moved = d4(image, symmetry);
-        if moved.dimensions() == (width_px, height_px) { moved } else { resize(moved, width_px, height_px) }
+        resize(d4(image, symmetry), width_px, height_px)
     }
 }
 

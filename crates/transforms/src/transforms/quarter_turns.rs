@@ -40,8 +40,7 @@ impl Augmenter for QuarterTurns {
         let (width_px, height_px) = image.dimensions();
         let turns = self.turns.choose(rng).copied().unwrap_or(0);
         trace::note(|| format!("turn {}°", 90 * u32::from(turns)));
-        let turned = quarter_turns(image, turns);
-        if turned.dimensions() == (width_px, height_px) { turned } else { resize(turned, width_px, height_px) }
+        resize(quarter_turns(image, turns), width_px, height_px)
     }
 }
 

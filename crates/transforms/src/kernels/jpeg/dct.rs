@@ -2,7 +2,7 @@
 //! Moschytz 1989).
 
 use super::SIDE;
-use crate::raster::{floor, round_to_int};
+use crate::raster::{floor, round_to_int, shifted};
 
 /// A block, or its coefficients: rows of columns.
 type Block = [[i32; SIDE]; SIDE];
@@ -45,12 +45,6 @@ fn transposed(block: &Block) -> Block {
         }
     }
     made
-}
-
-/// Divides by a power of two, rounding halves up.
-#[inline(always)]
-fn shifted(value: i32, bits: u32) -> i32 {
-    (value + (1 << bits >> 1)) >> bits
 }
 
 /// Coefficients, which [`forward`] gives eight times too large, as multiples of their steps, halves away from zero.
