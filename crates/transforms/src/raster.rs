@@ -85,10 +85,16 @@ pub(crate) fn round_to_int(value: f32) -> i32 {
     (value + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32
 }
 
+/// The nearest whole number to a number of size below 2^22, ties to even.
+#[inline(always)]
+pub(crate) fn round(value: f32) -> f32 {
+    (value + ROUNDER) - ROUNDER
+}
+
 /// The largest whole number that is not above a number of size below 2^22.
 #[inline(always)]
 pub(crate) fn floor(value: f32) -> f32 {
-    let nearest = (value + ROUNDER) - ROUNDER;
+    let nearest = round(value);
     nearest - f32::from(u8::from(nearest > value))
 }
 
@@ -120,7 +126,7 @@ mod tests {
             let value = quarter as f32 / 4.0;
             assert_eq!(round_to_int(value), value.round_ties_even() as i32, "{value}");
             assert_eq!(to_byte(value), value.round_ties_even() as u8, "{value}");
-            assert_eq!(floor(value), value.floor(), "{value}");
+            assert_eq!((round(value), floor(value)), (value.round_ties_even(), value.floor()), "{value}");
             assert_eq!(cut_to_byte(value), value as u8, "{value}");
         }
     }

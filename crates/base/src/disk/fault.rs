@@ -1,8 +1,8 @@
 //! Faults on request, so that tests can fail or kill this program at every operation on disk.
 //!
-//! In builds with debug assertions, `AUGTRIAL_FAULT=K:WHAT:FILE` makes the `K`-th operation (counted from 1 over all
-//! processes that share the environment, by the length of `FILE`) fail with `enospc` or `eio`, or kills the process with
-//! `kill` right before it. `K = 0` only counts.
+//! In builds with debug assertions, `AUGTRIAL_FAULT=WHICH:WHAT:FILE` makes one operation fail with `enospc` or `eio`, or kills
+//! the process with `kill` right before it. `WHICH` is a number (counted from 1 over all processes that share the environment,
+//! by the length of `FILE`; 0 only counts) or what `FILE` calls the operation, such as `create tiny`.
 
 use std::io;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn operation(_action: &str, _path: &Path) -> io::Result<()> {
 
 #[cfg(debug_assertions)]
 struct Fault {
-    number: u64,
+    which: String,
     kind: String,
     counter: std::path::PathBuf,
 }
@@ -37,18 +37,21 @@ struct Fault {
 impl Fault {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
-        let number = parts.next()?.parse().ok()?;
-        Some(Self { number, kind: parts.next()?.to_owned(), counter: parts.next()?.into() })
+        Some(Self { which: parts.next()?.to_owned(), kind: parts.next()?.to_owned(), counter: parts.next()?.into() })
     }
 
     fn meet(&self, action: &str, path: &Path) -> io::Result<()> {
         use std::io::Write as _;
 
         // One line an operation: the counter is the record of what was done, too.
-        let line = format!("{action} {}\n", path.file_name().unwrap_or_default().to_string_lossy().replace('\n', " "));
-        std::fs::OpenOptions::new().append(true).create(true).open(&self.counter)?.write_all(line.as_bytes())?;
-        let count = std::fs::read_to_string(&self.counter)?.lines().count() as u64;
-        if count != self.number {
+        let name = format!("{action} {}", path.file_name().unwrap_or_default().to_string_lossy().replace('\n', " "));
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&self.counter)?;
+        file.write_all(format!("{name}\n").as_bytes())?;
+        let is_met = match self.which.parse::<usize>() {
+            Ok(number) => std::fs::read_to_string(&self.counter)?.lines().count() == number,
+            Err(_) => name == self.which,
+        };
+        if !is_met {
             return Ok(());
         }
         match self.kind.as_str() {

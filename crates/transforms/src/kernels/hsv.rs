@@ -37,11 +37,20 @@ pub(crate) fn within_a_turn(turns: f32) -> f32 {
     choose(turns < 0.0, turns + 1.0, choose(turns >= 1.0, turns - 1.0, turns))
 }
 
+/// A whole number up to 255 divided by 255, to the bit and without the division. Its product with the first part of the inverse
+/// is exact; the second part's is so small that its last bit does not count.
+#[inline(always)]
+fn of_white(value: f32) -> f32 {
+    const FIRST: f32 = f32::from_bits((1.0 / WHITE).to_bits() & 0xffff_ff00);
+    const SECOND: f32 = (1.0 / WHITE as f64 - FIRST as f64) as f32;
+    value * FIRST + value * SECOND
+}
+
 /// The hue of a pixel turned by -1 to 1 turns, on the scale of bytes: [`rgb_to_hsv`], [`hsv_to_rgb`] and [`unit_to_byte`] before
 /// its truncation, bit for bit, and without branches.
 #[inline(always)]
 pub(crate) fn turned(pixel: [f32; 3], turns: f32) -> [f32; 3] {
-    let (red, green, blue) = (pixel[0] / WHITE, pixel[1] / WHITE, pixel[2] / WHITE);
+    let (red, green, blue) = (of_white(pixel[0]), of_white(pixel[1]), of_white(pixel[2]));
     let (most, least) = (larger(larger(red, green), blue), smaller(smaller(red, green), blue));
     let range = most - least;
     let (is_red, is_green, is_gray) = (most == red, most == green, range == 0.0);
@@ -123,6 +132,13 @@ pub(crate) fn hsv_to_rgb([hue, saturation, value]: [f32; 3]) -> [f32; 3] {
 mod tests {
     use super::*;
     use crate::raster::to_byte;
+
+    #[test]
+    fn a_share_of_white_is_the_quotient() {
+        for value in (0..=255).map(f32::from as fn(u8) -> f32) {
+            assert_eq!(of_white(value).to_bits(), (value / WHITE).to_bits(), "{value}");
+        }
+    }
 
     #[test]
     fn a_hue_within_a_turn_is_the_remainder() {

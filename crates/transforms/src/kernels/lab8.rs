@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use crate::raster::{Rgb8, shifted};
+use super::vector::{Lanes, PIXELS, Work, vectorized};
+use crate::raster::{Rgb8, round_to_int, shifted};
 
 const XYZ_FROM_RGB: [[f64; 3]; 3] =
     [[0.412_453, 0.357_58, 0.180_423], [0.212_671, 0.715_16, 0.072_169], [0.019_334, 0.119_193, 0.950_227]];
@@ -19,18 +20,12 @@ const ROOT: u32 = COEFFICIENT + LIGHT;
 const BASE: i32 = 1 << 14;
 /// Entries of the table from light to bytes.
 const LEVELS: usize = 4096;
-/// The least sum of a root and a color difference, and entries from there on.
-const LEAST: i32 = -8145;
-const SUMS: usize = (BASE * 9 / 4) as usize;
-
 struct Tables {
     linear: [i32; 256],
     roots: Vec<i32>,
     to: [[i32; 3]; 3],
     /// Of each L*: the share of light, and its root.
     light: [(i32, i32); 256],
-    /// Of each root, the share of light.
-    cubes: Vec<i32>,
     from: [[i32; 3]; 3],
     bytes: [u8; LEVELS],
 }
@@ -51,16 +46,6 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         };
         [share, root].map(|value| (value * f64::from(BASE)).round_ties_even() as i32).into()
     };
-    let cube = |root: i32| {
-        let root = i64::from(root);
-        let base = i64::from(BASE);
-        let share = if root <= base * 6 / 29 {
-            root * 108 / 841 - base * 16 / 116 * 108 / 841
-        } else {
-            root * root / base * root / base
-        };
-        share as i32
-    };
     Tables {
         linear: std::array::from_fn(|byte| scaled(LIGHT, 255.0 * linear(byte as f64 / 255.0))),
         roots: (0..(256 * 3 / 2) << LIGHT)
@@ -68,12 +53,12 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
             .collect(),
         to: std::array::from_fn(|axis| XYZ_FROM_RGB[axis].map(|value| scaled(COEFFICIENT, value / D65[axis]))),
         light: std::array::from_fn(light),
-        cubes: (0..SUMS as i32).map(|index| cube(index + LEAST)).collect(),
         from: RGB_FROM_XYZ.map(|row| std::array::from_fn(|axis| scaled(COEFFICIENT, row[axis] * D65[axis]))),
         bytes: std::array::from_fn(|x| (255.0 * encoded(x as f64 / LEVELS as f64)).round_ties_even() as u8),
     }
 });
 
+#[inline(always)]
 fn dot([a, b, c]: [i32; 3], [x, y, z]: [i32; 3]) -> i32 {
     a * x + b * y + c * z
 }
@@ -91,26 +76,81 @@ pub(crate) fn to_lab(pixels: &mut [Rgb8]) {
     }
 }
 
+/// The share of light of a root from -8145 to 28,718, both in units of [`BASE`]: its cube, or a line where it is dark.
+#[inline(always)]
+fn cube(root: i32) -> i32 {
+    // Truncated, as whole numbers are divided: shares of 841 are never within half a thousandth of the next number.
+    let line = round_to_int((root as f32 * (108.0 / 841.0)).abs() - 0.499_5) * root.signum();
+    let line = line - BASE * 16 / 116 * 108 / 841;
+    let cube = (((root * root) >> 14) * root) >> 14;
+    if root <= BASE * 6 / 29 { line } else { cube }
+}
+
 /// Replaces L*a*b* by the pixels' colors.
 pub(crate) fn from_lab(pixels: &mut [Rgb8]) {
-    let tables = &*TABLES;
-    for pixel in pixels {
-        let [lightness, a, b] = *pixel;
-        let (y, root) = tables.light[usize::from(lightness)];
-        let a = ((5 * i32::from(a) * 53_687 + (1 << 7)) >> 13) - 128 * BASE / 500;
-        let b = ((i32::from(b) * 41_943 + (1 << 4)) >> 9) - 128 * BASE / 200 + 1;
-        let cube = |root: i32| tables.cubes[(root - LEAST) as usize];
-        let xyz = [cube(root + a), y, cube(root - b)];
-        *pixel = tables.from.map(|row| {
-            let level = shifted(dot(row, xyz), COEFFICIENT + 14 - 12);
-            tables.bytes[level.clamp(0, LEVELS as i32 - 1) as usize]
-        });
+    vectorized(FromLab(pixels));
+}
+
+/// Work of [`from_lab`].
+struct FromLab<'a>(&'a mut [Rgb8]);
+
+impl Work for FromLab<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<L: Lanes>(self, _: L) {
+        let tables = &*TABLES;
+        let (blocks, rest) = self.0.as_chunks_mut();
+        for block in blocks.iter_mut() {
+            from_lab_block(tables, block);
+        }
+        let mut last = [[0; 3]; PIXELS];
+        last[..rest.len()].copy_from_slice(rest);
+        from_lab_block(tables, &mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+}
+
+#[inline(always)]
+fn from_lab_block(tables: &Tables, block: &mut [Rgb8; PIXELS]) {
+    let [mut x, mut y, mut z] = [[0; PIXELS]; 3];
+    for (lane, &[lightness, a, b]) in block.iter().enumerate() {
+        let root;
+        (y[lane], root) = tables.light[usize::from(lightness)];
+        x[lane] = root + ((5 * i32::from(a) * 53_687 + (1 << 7)) >> 13) - 128 * BASE / 500;
+        z[lane] = root - (((i32::from(b) * 41_943 + (1 << 4)) >> 9) - 128 * BASE / 200 + 1);
+    }
+    let mut levels = [[0; PIXELS]; 3];
+    for lane in 0..PIXELS {
+        let xyz = [cube(x[lane]), y[lane], cube(z[lane])];
+        for channel in 0..3 {
+            let level = shifted(dot(tables.from[channel], xyz), COEFFICIENT + 14 - 12);
+            levels[channel][lane] = level.clamp(0, LEVELS as i32 - 1);
+        }
+    }
+    for (lane, pixel) in block.iter_mut().enumerate() {
+        // The mask changes nothing, and spares a check.
+        *pixel = std::array::from_fn(|channel| tables.bytes[levels[channel][lane] as usize & (LEVELS - 1)]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `OpenCV`'s table.
+    #[test]
+    fn a_share_of_light_is_computed_as_the_table_is() {
+        let base = i64::from(BASE);
+        for root in -8145..28_719_i64 {
+            let share = if root <= base * 6 / 29 {
+                root * 108 / 841 - base * 16 / 116 * 108 / 841
+            } else {
+                root * root / base * root / base
+            };
+            assert_eq!(i64::from(cube(root as i32)), share, "{root}");
+        }
+    }
 
     #[test]
     fn every_lab_is_within_the_tables_and_colors_come_back_nearly() {

@@ -23,7 +23,7 @@ pub(crate) use reduction::Reduction;
 pub(crate) use resize::resize;
 pub use resize::resized_crop;
 pub(crate) use tables::{Table, extremes, histograms, look_up, look_up_channels, table};
-pub(crate) use vector::{Lanes, PIXELS, Work, apart, reversed, vectorized};
+pub(crate) use vector::{Anywhere, LEAST_FACTOR, Lanes, PIXELS, Work, apart, reversed, vectorized};
 pub(crate) use warp::{Affine, read_at, warp, warp_affine};
 pub use warp::{Interpolation, Sampling};
 #[cfg(test)]

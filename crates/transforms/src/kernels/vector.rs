@@ -84,7 +84,13 @@ pub(crate) trait Lanes: Copy {
 
     /// [`cut_to_byte`] of numbers of size below 2^31.
     fn cut(self, values: &[f32; PIXELS]) -> [u8; PIXELS];
+
+    /// `from + differences * factor`, rounded once; of whole numbers below 2^9 and a factor of at least [`LEAST_FACTOR`].
+    fn moved_by(self, from: &[f32; PIXELS], differences: &[f32; PIXELS], factor: f32) -> [f32; PIXELS];
 }
+
+/// The smallest factor, but for zero, with which [`Lanes::moved_by`] is exact in double precision.
+pub(crate) const LEAST_FACTOR: f32 = 1.0 / (1 << 20) as f32;
 
 /// The channels of sixteen pixels.
 #[inline(always)]
@@ -127,6 +133,13 @@ impl Lanes for Anywhere {
     fn cut(self, values: &[f32; PIXELS]) -> [u8; PIXELS] {
         values.map(cut_to_byte)
     }
+
+    /// In double precision product and sum are exact, so that only the last step rounds.
+    #[inline(always)]
+    fn moved_by(self, from: &[f32; PIXELS], differences: &[f32; PIXELS], factor: f32) -> [f32; PIXELS] {
+        let factor = f64::from(factor);
+        std::array::from_fn(|lane| (f64::from(from[lane]) + f64::from(differences[lane]) * factor) as f32)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -146,10 +159,21 @@ impl Lanes for pulp::x86::V3 {
     #[inline(always)]
     fn cut(self, values: &[f32; PIXELS]) -> [u8; PIXELS] {
         use pulp::bytemuck::cast;
-        let quarters: [[f32; 4]; 4] = cast(*values);
-        let whole = |quarter: usize| self.sse2._mm_cvttps_epi32(cast(quarters[quarter]));
-        let halves = [self.sse2._mm_packs_epi32(whole(0), whole(1)), self.sse2._mm_packs_epi32(whole(2), whole(3))];
-        cast(self.sse2._mm_packus_epi16(halves[0], halves[1]))
+        let halves: [[f32; 8]; 2] = cast(*values);
+        let whole = |half: usize| self.avx._mm256_cvttps_epi32(cast(halves[half]));
+        // Quarters of the first half, of the second, of the first, of the second.
+        let packed: [[i16; 8]; 2] = cast(self.avx2._mm256_packs_epi32(whole(0), whole(1)));
+        let bytes = self.sse2._mm_packus_epi16(cast(packed[0]), cast(packed[1]));
+        cast(self.sse2._mm_shuffle_epi32::<0b11_01_10_00>(bytes))
+    }
+
+    #[inline(always)]
+    fn moved_by(self, from: &[f32; PIXELS], differences: &[f32; PIXELS], factor: f32) -> [f32; PIXELS] {
+        use pulp::bytemuck::cast;
+        let (from, differences): ([[f32; 8]; 2], [[f32; 8]; 2]) = (cast(*from), cast(*differences));
+        let factor = self.avx._mm256_set1_ps(factor);
+        let half = |of: usize| self.fma._mm256_fmadd_ps(cast(differences[of]), factor, cast(from[of]));
+        cast([half(0), half(1)])
     }
 }
 
@@ -204,6 +228,32 @@ mod tests {
         turned.reverse();
         assert_eq!(Moved(&pixels).call(Anywhere), [pixels, turned]);
         assert_eq!(vectorized(Moved(&pixels)), [pixels, turned]);
+    }
+
+    /// A byte and all differences from it, by a factor.
+    struct MovedBy(u8, f32);
+
+    impl Work for MovedBy {
+        type Output = Vec<u32>;
+
+        #[inline(always)]
+        fn call<L: Lanes>(self, lanes: L) -> Self::Output {
+            let Self(from, factor) = self;
+            let moved = |first: i16| {
+                let differences = std::array::from_fn(|lane| f32::from(first + lane as i16));
+                lanes.moved_by(&[f32::from(from); PIXELS], &differences, factor).map(f32::to_bits)
+            };
+            (-256..256).step_by(PIXELS).flat_map(moved).collect()
+        }
+    }
+
+    #[test]
+    fn numbers_are_moved_alike_on_every_processor() {
+        for factor in [-1.0, -0.4, 0.0, 0.1, 1.9, 99.0, LEAST_FACTOR, -1.000_003 * LEAST_FACTOR] {
+            for from in 0..=255 {
+                assert_eq!(vectorized(MovedBy(from, factor)), MovedBy(from, factor).call(Anywhere), "{from}, {factor}");
+            }
+        }
     }
 
     /// Numbers, cut.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::draw::uniform;
 use crate::kernels::{Lanes, PIXELS, PixelFunction, Work, apart, map_bytes, map_pixels, turned, vectorized};
-use crate::raster::{Rgb8, floor, pixels, round_to_int};
+use crate::raster::{Rgb8, pixels, round, round_to_int};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -184,11 +184,12 @@ impl PixelFunction for Turn {
     }
 }
 
-/// torchvision's gray, floored. The weights are exact in ten-thousandths, and so are the sums: whole numbers below 2^24. The
-/// quotient is exact enough: it is never nearer to the next whole number than a ten-thousandth.
+/// torchvision's gray, floored. The weights are exact in ten-thousandths, and so are the sums: whole numbers below 2^24. A sum
+/// is never nearer to the next whole gray than a ten-thousandth, so that rounding what is half less, and half a ten-thousandth
+/// more, is flooring.
 #[inline(always)]
 fn gray([red, green, blue]: [f32; 3]) -> f32 {
-    floor((2989.0 * red + 5870.0 * green + 1140.0 * blue) / 10_000.0)
+    round((2989.0 * red + 5870.0 * green + 1140.0 * blue) * 1e-4 - 0.499_95)
 }
 
 /// [`gray`] of a pixel, in whole numbers.

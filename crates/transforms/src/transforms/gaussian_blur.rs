@@ -102,29 +102,41 @@ impl<T: Copy + Into<f32>, F: Fn(f32) -> T> Work for Convolution<'_, T, F> {
         let height = values.len() / row_len;
         let radius = kernel.len() / 2;
 
-        let mut rows = vec![0.0f32; row_len * height];
+        // Rows that are convolved along themselves: as many as one row of the result reads. A new one takes the oldest one's place.
+        let kept = kernel.len().min(height);
+        let mut rows = vec![0.0f32; row_len * kept];
         let mut padded = vec![0.0f32; (width + 2 * radius) * channels];
-        for (source, blurred) in values.chunks_exact(row_len).zip(rows.chunks_exact_mut(row_len)) {
-            let (before, inside) = padded.split_at_mut(radius * channels);
-            let (inside, after) = inside.split_at_mut(row_len);
-            for (padded, &value) in inside.iter_mut().zip(source) {
-                *padded = value.into();
+        // Where each tap reads: along a padded row, and in the rows that are kept.
+        let taps: Vec<usize> = (0..kernel.len()).map(|tap| tap * channels).collect();
+        let mut around = taps.clone();
+        let mut next = 0;
+        for row in 0..height {
+            while next < height.min(row + radius + 1) {
+                pad(&mut padded, &values[next * row_len..][..row_len], radius, channels);
+                let convolved = &mut rows[next % kept * row_len..][..row_len];
+                weighted_sums(convolved, kernel, &padded, &taps, |sum| sum);
+                next += 1;
             }
-            for (edge, first) in [(before, -(radius as i64)), (after, width as i64)] {
-                for (at, pixel) in edge.chunks_exact_mut(channels).enumerate() {
-                    pixel.copy_from_slice(&inside[reflect(first + at as i64, width) * channels..][..channels]);
-                }
+            for (tap, start) in around.iter_mut().enumerate() {
+                *start = reflect(row as i64 + tap as i64 - radius as i64, height) % kept * row_len;
             }
-            weighted_sums(blurred, kernel, |tap| &padded[tap * channels..][..row_len]);
+            weighted_sums(&mut values[row * row_len..][..row_len], kernel, &rows, &around, &finish);
         }
+    }
+}
 
-        let mut sum = vec![0.0f32; row_len];
-        for (row, blurred) in values.chunks_exact_mut(row_len).enumerate() {
-            let from = |tap: usize| reflect(row as i64 + tap as i64 - radius as i64, height) * row_len;
-            weighted_sums(&mut sum, kernel, |tap| &rows[from(tap)..][..row_len]);
-            for (blurred, &value) in blurred.iter_mut().zip(&sum) {
-                *blurred = finish(value);
-            }
+/// Copies a row between `radius` pixels on either side, which are those of the row, reflected.
+#[inline(always)]
+fn pad<T: Copy + Into<f32>>(padded: &mut [f32], row: &[T], radius: usize, channels: usize) {
+    let (before, inside) = padded.split_at_mut(radius * channels);
+    let (inside, after) = inside.split_at_mut(row.len());
+    for (padded, &value) in inside.iter_mut().zip(row) {
+        *padded = value.into();
+    }
+    let width = row.len() / channels;
+    for (edge, first) in [(before, -(radius as i64)), (after, width as i64)] {
+        for (at, pixel) in edge.chunks_exact_mut(channels).enumerate() {
+            pixel.copy_from_slice(&inside[reflect(first + at as i64, width) * channels..][..channels]);
         }
     }
 }
@@ -132,27 +144,31 @@ impl<T: Copy + Into<f32>, F: Fn(f32) -> T> Work for Convolution<'_, T, F> {
 /// Elements that are summed before the next ones.
 const LANES: usize = 64;
 
-/// The sum of what `values` gives for every tap, times the tap's weight, element by element and in the order of the taps.
+/// What `finish` makes of the sum of what stands at every tap's start, times the tap's weight, element by element and in the
+/// order of the taps.
 #[inline(always)]
-fn weighted_sums<'a>(sums: &mut [f32], kernel: &[f32], values: impl Fn(usize) -> &'a [f32]) {
-    let mut at = 0;
-    while at < sums.len() {
-        let lanes = LANES.min(sums.len() - at);
-        let mut block = [0.0; LANES];
-        for (tap, &weight) in kernel.iter().enumerate() {
-            let values = &values(tap)[at..][..lanes];
-            if let Some(values) = values.first_chunk::<LANES>() {
-                for lane in 0..LANES {
-                    block[lane] += weight * values[lane];
-                }
-            } else {
-                for (total, value) in block.iter_mut().zip(values) {
-                    *total += weight * value;
-                }
+fn weighted_sums<T>(made: &mut [T], kernel: &[f32], values: &[f32], starts: &[usize], finish: impl Fn(f32) -> T) {
+    let length = made.len();
+    // The last block begins within the one before it, and makes the same there again.
+    for at in (0..length).step_by(LANES).map(|at| at.min(length.saturating_sub(LANES))) {
+        let made = &mut made[at..];
+        let Some(block) = made.first_chunk_mut::<LANES>() else {
+            for (lane, made) in made.iter_mut().enumerate() {
+                let terms = kernel.iter().zip(starts).map(|(weight, start)| weight * values[start + lane]);
+                *made = finish(terms.fold(0.0, |sum, term| sum + term));
+            }
+            return;
+        };
+        let mut sums = [0.0; LANES];
+        for (&weight, &start) in kernel.iter().zip(starts) {
+            let values: &[f32; LANES] = values[start + at..].first_chunk().expect("whole rows");
+            for lane in 0..LANES {
+                sums[lane] += weight * values[lane];
             }
         }
-        sums[at..][..lanes].copy_from_slice(&block[..lanes]);
-        at += lanes;
+        for lane in 0..LANES {
+            block[lane] = finish(sums[lane]);
+        }
     }
 }
 
@@ -168,10 +184,14 @@ fn kernel(kernel_px: u32, sigma_px: f64) -> Vec<f32> {
 /// Index into `0..length` of a place outside, mirrored at the first and last item as often as needed.
 pub(super) fn reflect(at: i64, length: usize) -> usize {
     let last = length as i64 - 1;
+    let at = at.abs();
+    if at <= last {
+        return at as usize;
+    }
     if last == 0 {
         return 0;
     }
-    let folded = at.rem_euclid(2 * last);
+    let folded = at % (2 * last);
     folded.min(2 * last - folded) as usize
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::uniform;
+use crate::raster::{floor, to_byte};
 use crate::{Augmenter, Described, Range, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -48,10 +49,16 @@ impl Augmenter for GaussianNoise {
 ///
 /// `sigma` is on the scale where white is 1. As in torchvision the noise is truncated to a whole number, then added.
 pub fn add_noise(image: &mut RgbImage, sigma: f64, mut standard_normal: impl FnMut() -> f32) {
+    /// Bytes that are drawn for, then changed together.
+    const LANES: usize = 48;
     let scale = (sigma * f64::from(WHITE)) as f32;
-    for byte in image.iter_mut() {
-        let noise = (standard_normal() * scale) as i16;
-        *byte = i16::from(*byte).saturating_add(noise).clamp(0, i16::from(WHITE)) as u8;
+    for bytes in image.chunks_mut(LANES) {
+        let mut noise = [0.0; LANES];
+        noise[..bytes.len()].fill_with(&mut standard_normal);
+        for (byte, noise) in bytes.iter_mut().zip(noise) {
+            let noise = noise * scale;
+            *byte = to_byte(f32::from(*byte) + floor(noise.abs()).copysign(noise));
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::chance;
-use crate::kernels::{Lanes, Work, vectorized};
-use crate::raster::{Rgb8, cut_to_byte, remade};
+use crate::kernels::{Anywhere, LEAST_FACTOR, Lanes, PIXELS, Work, vectorized};
+use crate::raster::{Rgb8, remade};
 use crate::{Augmenter, Described, trace};
 use augtrial_base::catalog::Limit;
 use augtrial_base::seed::Stream;
@@ -52,8 +52,12 @@ pub fn adjust_sharpness(image: RgbImage, factor: f64) -> RgbImage {
     if width <= 2 || height <= 2 {
         return image;
     }
-    let other = f64::from((1.0 - factor) as f32);
-    remade(image, |pixels, made| vectorized(Sharpening { pixels, made, width, height, other }))
+    let other = (1.0 - factor) as f32;
+    remade(image, |pixels, made| {
+        let work = Sharpening { pixels, made, width, height, other };
+        // Next to 1 the one way in double precision is the definition.
+        if other.abs() < LEAST_FACTOR { work.call(Anywhere) } else { vectorized(work) }
+    })
 }
 
 /// Work of [`adjust_sharpness`].
@@ -62,44 +66,62 @@ struct Sharpening<'a> {
     made: &'a mut [Rgb8],
     width: usize,
     height: usize,
-    other: f64,
+    other: f32,
 }
 
 impl Work for Sharpening<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call<L: Lanes>(self, _: L) {
+    fn call<L: Lanes>(self, lanes: L) {
         let Self { pixels, made, width, height, other } = self;
         let row = |of: usize| pixels[of * width..][..width].as_flattened();
         made[..width].copy_from_slice(&pixels[..width]);
         for (y, made) in made.chunks_exact_mut(width).enumerate().skip(1).take(height - 2) {
             let around = [row(y - 1), row(y), row(y + 1)];
             (made[0], made[width - 1]) = (pixels[y * width], pixels[(y + 1) * width - 1]);
-            blend_row(around, other, made[1..width - 1].as_flattened_mut());
+            blend_row(lanes, around, other, made[1..width - 1].as_flattened_mut());
         }
         made[(height - 1) * width..].copy_from_slice(&pixels[(height - 1) * width..]);
     }
 }
 
+/// From one channel of a pixel to that of the next.
+const NEXT: usize = size_of::<Rgb8>();
+
 /// The inner pixels of a row, from it and the rows above and below.
 #[inline(always)]
-fn blend_row([above, here, below]: [&[u8]; 3], other: f64, made: &mut [u8]) {
-    const NEXT: usize = size_of::<Rgb8>();
-    let inner = made.len();
-    let length = inner + 2 * NEXT;
-    // Slices of a known length need no check of bounds in the loop.
-    let (above, here, below) = (&above[..length], &here[..length], &below[..length]);
-    for index in 0..inner {
-        let mut sum = 0;
-        for row in [above, here, below] {
-            sum += i32::from(row[index]) + i32::from(row[index + NEXT]) + i32::from(row[index + 2 * NEXT]);
-        }
-        let middle = i32::from(here[index + NEXT]);
-        // (sum + 4 middle) / 13, rounded: a tie does not occur.
-        let blurred = (2 * (sum + 4 * middle) + 13) / 26;
-        // In double precision the product is exact, so that this rounds once, as torch's fused operation does.
-        let blended = (f64::from(middle) + f64::from(blurred - middle) * other) as f32;
-        made[index] = cut_to_byte(blended);
+fn blend_row(lanes: impl Lanes, around: [&[u8]; 3], other: f32, made: &mut [u8]) {
+    let (blocks, rest) = made.as_chunks_mut();
+    let done = blocks.len() * PIXELS;
+    for (at, block) in blocks.iter_mut().enumerate() {
+        *block = blend_block(lanes, around.map(|row| &row[at * PIXELS..]), other);
     }
+    // What is left, with bytes behind it that do not count.
+    let mut last = [[0; PIXELS + 2 * NEXT]; 3];
+    for (last, row) in last.iter_mut().zip(around) {
+        last[..row.len() - done].copy_from_slice(&row[done..]);
+    }
+    rest.copy_from_slice(&blend_block(lanes, last.each_ref().map(|row| &row[..]), other)[..rest.len()]);
+}
+
+/// Sixteen bytes, from three rows that begin one pixel to the left.
+#[inline(always)]
+fn blend_block(lanes: impl Lanes, around: [&[u8]; 3], other: f32) -> [u8; PIXELS] {
+    let [above, here, below] =
+        around.map(|row| row.first_chunk::<{ PIXELS + 2 * NEXT }>().expect("a pixel on either side"));
+    let (mut middles, mut differences) = ([0.0; PIXELS], [0.0; PIXELS]);
+    for lane in 0..PIXELS {
+        let middle = u16::from(here[lane + NEXT]);
+        let mut sum = 4 * middle;
+        for row in [above, here, below] {
+            sum += u16::from(row[lane]) + u16::from(row[lane + NEXT]) + u16::from(row[lane + 2 * NEXT]);
+        }
+        // A thirteenth, rounded: a tie does not occur.
+        let blurred = (2 * sum + 13) / 26;
+        middles[lane] = f32::from(middle);
+        differences[lane] = f32::from(blurred.wrapping_sub(middle) as i16);
+    }
+    // torch's operation is fused, too.
+    lanes.cut(&lanes.moved_by(&middles, &differences, other))
 }
