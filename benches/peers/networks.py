@@ -1,11 +1,12 @@
-"""Times training steps of a network from a file by augtrial's trainer, and of the same network by PyTorch's eager mode, in turn.
+"""Times a network by augtrial's trainer, and the same network by PyTorch's eager mode, in turn: training steps, or features of images.
 
-    python networks.py timm/convnext_atto FOLDER --test TEST_BINARY [--rounds 3] [--steps 8] [--batch 16] [--threads 1]
+    python networks.py timm/convnext_atto OURS --test TEST_BINARY [--features] [--rounds 3] [--steps 8] [--batch 16] [--threads 1]
 
-FOLDER is what tools/export_classifier.py made of the network; TEST_BINARY is the unit test binary of augtrial-torch
-(`cargo test -p augtrial-torch --lib --no-run` prints its path). A step is a forward pass, a backward pass and an update of SGD with momentum, on
-random images in fp32. Eager mode runs with PyTorch's default layout and with channels last; the faster of the two counts.
-Prints, for each round, milliseconds a step (the median) and their ratio.
+OURS is the folder that tools/export_classifier.py made of the network, or the name of one that augtrial brings along (`resnet18`); TEST_BINARY is
+the unit test binary of augtrial-torch (`cargo test -p augtrial-torch --lib --no-run` prints its path). A step is a forward pass, a backward
+pass and an update of SGD with momentum; with `--features` it is a forward pass for evaluation. Images are random, numbers fp32. Eager mode runs with PyTorch's default layout and with channels last; the faster of the two counts. Ours runs with
+the settings of memory that `augtrial` gives its worker (src/cli/torch.rs). Times are those on a processor, so that other processes count less.
+Prints, for each round, milliseconds a step and their ratio, and in the end the ratio of medians and images a second.
 """
 
 import argparse
@@ -21,31 +22,40 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import export_classifier  # noqa: E402
 import torch  # noqa: E402
 
-TEST = "train::tests::speed::a_step_of_a_network_from_a_file_takes_this_long"
+TESTS = {False: "train::tests::speed::steps_of_training", True: "train::tests::speed::features_for_a_head"}
+WARM = 2
+SETTINGS = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
 
 
 def eager(name, size, arguments, layout):
-    network = export_classifier.Source(name, False).build().to(memory_format=layout).train()
+    network = export_classifier.Source(name, False).build().to(memory_format=layout).train(not arguments.features)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
     images = torch.randn(arguments.batch, 3, *size).to(memory_format=layout)
     labels = torch.arange(arguments.batch) % 6
-    times = []
-    for _ in range(arguments.steps + 2):
-        start = time.perf_counter()
+
+    def train():
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(network(images), labels).backward()
         optimizer.step()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[2:])
+
+    def evaluate():
+        with torch.inference_mode():
+            network(images)
+
+    step = evaluate if arguments.features else train
+    for _ in range(WARM):
+        step()
+    start = time.process_time()
+    for _ in range(arguments.steps):
+        step()
+    return 1e3 * (time.process_time() - start) / arguments.steps
 
 
 def ours(arguments):
-    environment = {
-        **os.environ,
-        "AUGTRIAL_SPEED": f"{arguments.folder.resolve()} {arguments.batch} {arguments.steps} {arguments.threads}",
-    }
-    command = [arguments.test, "--ignored", "--exact", "--nocapture", TEST]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    name = arguments.ours.resolve() if arguments.ours.is_dir() else arguments.ours
+    asked = f"{name} {arguments.batch} {arguments.steps} {arguments.threads}"
+    command = [arguments.test, "--ignored", "--exact", "--nocapture", TESTS[arguments.features]]
+    output = subprocess.run(command, env={**os.environ, **SETTINGS, "AUGTRIAL_SPEED": asked}, capture_output=True, text=True, check=True)
     line = next(line for line in output.stderr.splitlines() if line.startswith("ms a step: "))
     return float(line.removeprefix("ms a step: "))
 
@@ -53,18 +63,25 @@ def ours(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("ours", type=Path)
     parser.add_argument("--test", required=True)
+    parser.add_argument("--features", action="store_true", help="time the features of images, not training")
     for option, default in (("rounds", 3), ("steps", 8), ("batch", 16), ("threads", 1)):
         parser.add_argument(f"--{option}", type=int, default=default)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     size = export_classifier.Source(arguments.network, False)
     size.build()
+    rounds = []
     for _ in range(arguments.rounds):
         theirs = [eager(arguments.network, size.size, arguments, layout) for layout in (torch.contiguous_format, torch.channels_last)]
         own = ours(arguments)
         print(f"augtrial {own:.0f} ms, eager {theirs[0]:.0f} ms, channels last {theirs[1]:.0f} ms: ratio {min(theirs) / own:.2f}", flush=True)
+        rounds.append((*theirs, own))
+    *layouts, own = (statistics.median(times) for times in zip(*rounds))
+    theirs = min(layouts)
+    speeds = [1e3 * arguments.batch / median for median in (own, theirs)]
+    print(f"medians: ratio {theirs / own:.2f}; augtrial {speeds[0]:.1f} images/s, eager {speeds[1]:.1f} images/s")
 
 
 if __name__ == "__main__":

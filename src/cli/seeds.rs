@@ -11,6 +11,7 @@ use super::session::is_experiment_file;
 use super::study_name::open_study;
 use super::table::table;
 use augtrial_base::numbers::count as thousands;
+use augtrial_base::text::shell;
 use augtrial_compare::{Comparison, ImageNeed, Measured, Scale, SeedNeed, SeedPlan, plan_seeds};
 use augtrial_plan::{Override, Plan};
 use augtrial_registry::{Provenance, Registry};
@@ -193,10 +194,10 @@ fn command(args: &SeedsArgs, provenance: Option<&Provenance>, plan: &Plan, total
     let source = provenance.and_then(|provenance| provenance.experiment.as_ref());
     let file =
         named.or_else(|| source.map(|source| source.path.clone())).unwrap_or_else(|| "EXPERIMENT.toml".to_owned());
-    let mut words = vec!["augtrial".to_owned(), "run".to_owned(), quoted(&file)];
+    let mut words = vec!["augtrial".to_owned(), "run".to_owned(), shell(&file).into_owned()];
     let sets = provenance.iter().flat_map(|p| &p.overrides).filter(|change| !matches!(change, Override::Seeds(_)));
     for set in sets {
-        words.extend(["--set".to_owned(), quoted(&set.to_string())]);
+        words.extend(["--set".to_owned(), shell(&set.to_string()).into_owned()]);
     }
     let mut seeds = plan.study.seeds.clone();
     seeds.sort_unstable();
@@ -214,16 +215,6 @@ fn command(args: &SeedsArgs, provenance: Option<&Provenance>, plan: &Plan, total
     words.join(" ")
 }
 
-/// For a shell, where it needs quoting.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,13 +225,5 @@ mod tests {
         let effect = command.get_arguments().find(|argument| argument.get_id() == "effect").unwrap();
         let help = effect.get_help().unwrap().to_string();
         assert!(help.contains("the study's delta if absent, not the difference observed"), "{help}");
-    }
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted("experiments/a.toml"), "experiments/a.toml");
-        assert_eq!(quoted("budget={ updates = 6 }"), "'budget={ updates = 6 }'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

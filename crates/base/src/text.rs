@@ -14,6 +14,7 @@
 //! | Markdown | [`markdown`] | `report::markdown` |
 //! | LaTeX | [`latex`] | `report::tables` |
 //! | CSV | [`csv`] | `tables::write` |
+//! | a command to be read and run | [`shell`], which changes nothing but quotes | `study::places`, `cli::seeds` |
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -188,6 +189,18 @@ pub fn csv(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { text }
 }
 
+/// For a command line of a POSIX shell: one word, the same byte for byte, quoted where it must be. For commands and scripts that
+/// are to be run, so that nothing is cut or made visible.
+#[must_use]
+pub fn shell(word: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
+    }
+}
+
 fn bounded(text: &str) -> Cow<'_, str> {
     match cap(text, MAX_CHARS) {
         Cow::Borrowed(text) => visible(text),
@@ -246,6 +259,14 @@ mod tests {
             }
             assert!(shown.contains("  z"), "{medium}: {shown:?}");
         }
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(shell("experiments/a.toml"), "experiments/a.toml");
+        assert_eq!(shell("budget={ updates = 6 }"), "'budget={ updates = 6 }'");
+        assert_eq!(shell("it's"), "'it'\\''s'");
+        assert_eq!(shell(""), "''");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::batch::{Batch, Request, SUBMITTED, Stage};
 use super::status::InQueue;
 use super::{Answer, Place, SUBMIT_SCRIPT, script};
+use augtrial_base::text::shell;
 
 pub(super) struct HyperQueue;
 
@@ -112,7 +113,7 @@ fn submit(batch: &Batch) -> String {
             text.push_str(&array(batch, stage, last));
         }
     }
-    writeln!(text, "echo 'when all tasks have ended:'\necho {}", script::quoted(&script::collect(batch)))
+    writeln!(text, "echo 'when all tasks have ended:'\necho {}", shell(&script::collect(batch)))
         .expect("a string takes all");
     text
 }

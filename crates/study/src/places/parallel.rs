@@ -7,6 +7,7 @@ use std::process::Command;
 use super::batch::{Batch, Request, SetTask, Stage};
 use super::status::InQueue;
 use super::{Answer, Place, SUBMIT_SCRIPT, script};
+use augtrial_base::text::shell;
 
 /// File with the hosts, one a line, as `--sshloginfile` reads it.
 const HOSTS: &str = "hosts.txt";
@@ -59,7 +60,7 @@ fn run(batch: &Batch, stage: Stage, last: usize) -> String {
         write!(line, " {}", script::words(&batch.request.extra)).expect("a string takes all");
     }
     let command = format!("bash task.sh {stage} {{}} >>logs/{stage}-{{}}.log 2>&1");
-    format!("{line} {}\n", script::quoted(&command))
+    format!("{line} {}\n", shell(&command))
 }
 
 /// What places without a queue of their own can do.

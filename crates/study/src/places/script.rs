@@ -4,29 +4,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::batch::{Batch, SUBMITTED, Stage};
+use augtrial_base::text::shell;
 
 /// Seconds that a runner waits for its lock: whoever asks for the state of a batch holds it for a moment.
 const LOCK_SECS: u32 = 10;
 /// The loader's folders of libraries; set where the program that trains does not find LibTorch by itself.
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
-/// A word for a shell, quoted where it must be.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 pub(super) fn quoted_path(path: &Path) -> String {
-    quoted(&path.to_string_lossy())
+    shell(&path.to_string_lossy()).into_owned()
 }
 
 /// Words for a shell, each quoted where it must be.
 pub(super) fn words(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// What every script of a batch begins with, after its own options.
@@ -43,7 +34,7 @@ pub(super) fn environment(batch: &Batch) -> String {
     for (name, value) in &batch.defaults {
         let line = if name == LIBRARIES {
             // In front of what is set, not only where nothing is: the program does not start without it.
-            format!("export {name}={}\"${{{name}:+:${name}}}\"", quoted(value))
+            format!("export {name}={}\"${{{name}:+:${name}}}\"", shell(value))
         } else {
             format!("export {name}=\"${{{name}:-{value}}}\"")
         };
@@ -51,7 +42,7 @@ pub(super) fn environment(batch: &Batch) -> String {
     }
     for (name, value) in &batch.pinned {
         let line =
-            value.as_ref().map_or_else(|| format!("unset {name}"), |value| format!("export {name}={}", quoted(value)));
+            value.as_ref().map_or_else(|| format!("unset {name}"), |value| format!("export {name}={}", shell(value)));
         writeln!(text, "{line}").expect("a string takes all");
     }
     text

@@ -1,5 +1,5 @@
-//! How long a batch takes to be made (`cargo test -p augtrial-torch -- --ignored --nocapture assembling`), and a step of a network
-//! from a file (`benches/peers/networks.py`, which runs it beside PyTorch).
+//! How long a batch takes to be made (`cargo test -p augtrial-torch -- --ignored --nocapture assembling`), and what
+//! `benches/peers/networks.py` times beside PyTorch: steps of a network, and features of images.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use augtrial_base::digest::Digest;
 use augtrial_base::seed::StudySeed;
 use augtrial_data::pixels::{PixelBlock, PixelStore};
 use augtrial_data::samples::{Sample, TrainingSet};
-use augtrial_plan::classifier::{Budget, Optimizer as Rule, Sgd};
-use augtrial_plan::networks::NetworkFile;
+use augtrial_plan::classifier::{Budget, Optimizer as Rule, Precision, Sgd};
+use augtrial_plan::networks::{NETWORKS, NetworkFile};
 use augtrial_trial::preprocess::{InputSize, Normalization};
 use augtrial_trial::timetable::Timetable;
 
 use super::images::unchanged;
 use crate::networks::script::ScriptNetwork;
-use crate::networks::{Mode, Network as _, channels_last};
+use crate::networks::{Mode, Network, channels_last, constructor};
 use crate::train::batches::TrainingBatches;
 use crate::train::device::set_threads;
 use crate::train::init::initialize;
@@ -71,34 +71,72 @@ fn assembling_a_batch_takes_this_long() {
     }
 }
 
-/// `AUGTRIAL_SPEED` holds a network's folder, the batch size, the steps and the threads.
+/// What `AUGTRIAL_SPEED` asks for: a network's folder, or the name of one that is built in, the batch size, the steps and the
+/// threads.
+struct Asked {
+    network: Box<dyn Network>,
+    /// A batch, `[N, 3, H, W]`.
+    images: Tensor,
+    steps: u32,
+}
+
+impl Asked {
+    fn from_environment() -> Self {
+        let asked = std::env::var("AUGTRIAL_SPEED").expect("benches/peers/networks.py sets it");
+        let mut asked = asked.split(' ');
+        let name = asked.next().unwrap();
+        let [batch, steps, threads] = std::array::from_fn(|_| asked.next().unwrap().parse::<u32>().unwrap());
+        set_threads(threads);
+        let (network, [height_px, width_px]): (Box<dyn Network>, _) =
+            if let Some(row) = NETWORKS.iter().find(|row| row.name == name) {
+                (constructor(row)(6, Device::Cpu), [224; 2])
+            } else {
+                let file = NetworkFile::open(Path::new(name)).unwrap();
+                let input = &file.manifest().input;
+                let size = [input.height_px, input.width_px];
+                (Box::new(ScriptNetwork::load(&file, 6, Device::Cpu).unwrap()), size)
+            };
+        initialize(&network.tensors(), StudySeed(1), 1);
+        let size = [batch, 3, height_px, width_px].map(i64::from);
+        let images = channels_last(&Tensor::randn(size, (Kind::Float, Device::Cpu)));
+        Self { network, images, steps }
+    }
+}
+
+/// Takes steps, counted from 1, after two that do not count, and says how long each took on a processor. Linux counts hundredths
+/// of seconds (`proc_pid_stat(5)`, fields 14 and 15).
+fn say_how_long(steps: u32, mut step: impl FnMut(u32)) {
+    let spent_ms = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        10.0 * fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>()
+    };
+    (1..=2).for_each(&mut step);
+    let start = spent_ms();
+    (3..=steps + 2).for_each(&mut step);
+    eprintln!("ms a step: {:.1}", (spent_ms() - start) / f64::from(steps));
+}
+
 #[test]
 #[ignore = "a measurement, not a check"]
-fn a_step_of_a_network_from_a_file_takes_this_long() {
-    let asked = std::env::var("AUGTRIAL_SPEED").expect("benches/peers/networks.py sets it");
-    let mut asked = asked.split(' ');
-    let file = NetworkFile::open(Path::new(asked.next().unwrap())).unwrap();
-    let [batch, steps, threads] = std::array::from_fn(|_| asked.next().unwrap().parse::<u32>().unwrap());
-    set_threads(threads);
-    let network = ScriptNetwork::load(&file, 6, Device::Cpu).unwrap();
-    let tensors = network.tensors();
-    initialize(&tensors, StudySeed(1), 1);
+fn steps_of_training() {
+    let Asked { network, images, steps } = Asked::from_environment();
     let rule = Rule::Sgd(Sgd { learning_rate: 1e-3, weight_decay: 0.0, ..Sgd::default() });
-    let mut optimizer = Optimizer::new(rule, &tensors);
-    let input = &file.manifest().input;
-    let size = [i64::from(batch), 3, i64::from(input.height_px), i64::from(input.width_px)];
-    let images = channels_last(&Tensor::randn(size, (Kind::Float, Device::Cpu)));
-    let labels = Tensor::arange(i64::from(batch), (Kind::Int64, Device::Cpu)).remainder(6);
-    let mut times: Vec<f64> = (1..=steps + 2)
-        .map(|update| {
-            let start = Instant::now();
-            optimizer.drop_gradients().unwrap();
-            network.forward(&images, Mode::Train).unwrap().cross_entropy_for_logits(&labels).backward();
-            optimizer.step(update.into(), Rates { body: 1e-3, head: 1e-3 }).unwrap();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .skip(2)
-        .collect();
-    times.sort_by(f64::total_cmp);
-    eprintln!("ms a step: {:.1}", times[times.len() / 2]);
+    let mut optimizer = Optimizer::new(rule, &network.tensors());
+    let labels = Tensor::arange(images.size()[0], (Kind::Int64, Device::Cpu)).remainder(6);
+    say_how_long(steps, |update| {
+        optimizer.drop_gradients().unwrap();
+        network.forward(&images, Mode::Train).unwrap().cross_entropy_for_logits(&labels).backward();
+        optimizer.step(update.into(), Rates { body: 1e-3, head: 1e-3 }).unwrap();
+    });
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn features_for_a_head() {
+    let Asked { network, images, steps } = Asked::from_environment();
+    let folded = network.folded(Precision::Fp32).unwrap();
+    say_how_long(steps, |_| {
+        let _made = tch::no_grad(|| folded.features(&images)).unwrap();
+    });
 }
