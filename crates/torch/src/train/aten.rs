@@ -20,6 +20,7 @@ unsafe extern "C" {
     fn augtrial_free_text(text: *mut c_char);
     fn augtrial_autocast_begin(cuda: bool, was_on: *mut bool) -> *mut c_char;
     fn augtrial_autocast_end(cuda: bool, was_on: bool) -> *mut c_char;
+    fn augtrial_order_gradients(parameters: *const *const AtTensor, count: usize) -> *mut c_char;
     fn augtrial_drop_gradients(parameters: *const *const AtTensor, count: usize) -> *mut c_char;
     fn augtrial_sgd(
         parameters: *const *const AtTensor,
@@ -97,6 +98,19 @@ impl<'a> Lent<'a> {
     fn as_ptr(&self) -> *const *const AtTensor {
         self.pointers.as_ptr()
     }
+}
+
+/// Lets gradients of kernels that are channels-last come in that order from every later backward pass. It spares autograd's own
+/// copy, 3 % of a trial of `ResNet18` at 64x48. No bit changes.
+///
+/// # Errors
+/// Whatever LibTorch reports, such as a parameter that requires no gradient.
+pub(super) fn order_gradients(parameters: &[Tensor]) -> Result<(), TchError> {
+    let lent = Lent::of(parameters);
+    // SAFETY: the list has `parameters.len()` pointers to tensors that live for the call; C++ copies the handles.
+    #[expect(unsafe_code, reason = "calls C++")]
+    let text = unsafe { augtrial_order_gradients(lent.as_ptr(), parameters.len()) };
+    outcome(text)
 }
 
 /// `torch.optim.Optimizer.zero_grad(set_to_none=True)`: the next backward pass hands its gradients over instead of adding them
@@ -222,6 +236,7 @@ mod tests {
     use tch::Kind;
 
     use super::*;
+    use crate::networks::channels_last;
 
     fn product_kind() -> Kind {
         let ones = Tensor::ones([2, 2], (Kind::Float, Device::Cpu));
@@ -240,6 +255,24 @@ mod tests {
             assert_eq!(product_kind(), Kind::BFloat16, "an inner region leaves the outer one on");
         }
         assert_eq!(product_kind(), Kind::Float);
+    }
+
+    #[test]
+    fn gradients_come_in_the_order_of_their_kernels_with_the_same_bits() {
+        tch::manual_seed(1);
+        let options = (Kind::Float, Device::Cpu);
+        let images = channels_last(&Tensor::rand([4, 5, 9, 7], options));
+        for size in [[6, 5, 3, 3], [8, 5, 2, 3], [1, 5, 1, 4]] {
+            let kernel = || channels_last(&Tensor::ones(size, options)).set_requires_grad(true);
+            let [ordered, plain] = [kernel(), kernel()];
+            order_gradients(&[ordered.shallow_clone()]).unwrap();
+            for kernel in [&ordered, &plain] {
+                let made = images.conv2d(kernel, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1);
+                (&made * &made).sum(Kind::Float).backward();
+            }
+            assert!(ordered.grad().equal(&plain.grad()), "{size:?}");
+            assert_eq!(ordered.grad().stride(), ordered.stride(), "{size:?}");
+        }
     }
 
     #[test]

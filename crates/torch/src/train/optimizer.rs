@@ -38,11 +38,13 @@ struct Group {
 
 impl Optimizer {
     /// Takes charge of the parameters among `tensors` that require gradients. All state begins at zero.
-    #[must_use]
-    pub fn new(rule: Rule, tensors: &[NamedTensor]) -> Self {
+    ///
+    /// # Errors
+    /// Whatever LibTorch reports.
+    pub fn new(rule: Rule, tensors: &[NamedTensor]) -> Result<Self, TchError> {
         let trained = |named: &&NamedTensor| named.role == Role::Parameter && named.tensor.requires_grad();
         let (head, body) = tensors.iter().filter(trained).partition::<Vec<_>, _>(|named| named.part == Part::Head);
-        Self { rule, body: Group::new(rule, &body), head: Group::new(rule, &head) }
+        Ok(Self { rule, body: Group::new(rule, &body)?, head: Group::new(rule, &head)? })
     }
 
     /// Drops every gradient; to be called before a backward pass.
@@ -71,18 +73,17 @@ impl Optimizer {
 }
 
 impl Group {
-    fn new(rule: Rule, parameters: &[&NamedTensor]) -> Self {
+    fn new(rule: Rule, named: &[&NamedTensor]) -> Result<Self, TchError> {
+        let parameters: Vec<Tensor> = named.iter().map(|named| named.tensor.shallow_clone()).collect();
+        aten::order_gradients(&parameters)?;
         // `zeros_like` keeps the layout, as the kernels require.
-        let zeros = |name| (name, parameters.iter().map(|named| named.tensor.detach().zeros_like()).collect());
+        let zeros = |name| (name, parameters.iter().map(|parameter| parameter.detach().zeros_like()).collect());
         let memory = match rule {
             Rule::Sgd(_) => vec![zeros("momentum")],
             Rule::Adamw(_) => vec![zeros("mean"), zeros("mean_square")],
         };
-        Self {
-            names: parameters.iter().map(|named| (named.name.clone(), named.part)).collect(),
-            parameters: parameters.iter().map(|named| named.tensor.shallow_clone()).collect(),
-            memory,
-        }
+        let names = named.iter().map(|named| (named.name.clone(), named.part)).collect();
+        Ok(Self { names, parameters, memory })
     }
 
     fn step(&self, rule: Rule, update: u64, learning_rate: f64) -> Result<(), TchError> {

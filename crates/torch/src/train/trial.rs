@@ -123,7 +123,7 @@ impl<'a> RunningTrial<'a> {
             pretrained::load(path, name, network.as_ref())?;
         }
         network.freeze(spec.classifier.freeze);
-        let optimizer = Optimizer::new(spec.classifier.optimizer, &tensors);
+        let optimizer = Optimizer::new(spec.classifier.optimizer, &tensors)?;
         Ok(Self {
             spec,
             timetable: spec.timetable(),

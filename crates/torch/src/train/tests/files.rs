@@ -28,7 +28,7 @@ fn curve_is_pytorchs(name: &str) {
     fill(&network, Kind::Double);
     let tensors = network.tensors();
     let rule = Rule::Sgd(Sgd { learning_rate: 2e-3, momentum: 0.9, weight_decay: 1e-2, nesterov: false });
-    let mut optimizer = Optimizer::new(rule, &tensors);
+    let mut optimizer = Optimizer::new(rule, &tensors).unwrap();
     for (step, theirs) in (0..).zip(&expected.losses) {
         let images = uniform(&format!("input{}", step % 4), &[8, 3, SIDE_PX, SIDE_PX], 0.0, 2.0);
         let images = channels_last(&images).to_kind(Kind::Double);

@@ -67,7 +67,7 @@ fn steps_agree(name: &str, expected: &Expected, side_px: i64) {
     let network = network(name, Kind::Double);
     let tensors = network.tensors();
     let rule = Rule::Sgd(Sgd { learning_rate: 2e-3, momentum: 0.9, weight_decay: 1e-2, nesterov: false });
-    let mut optimizer = Optimizer::new(rule, &tensors);
+    let mut optimizer = Optimizer::new(rule, &tensors).unwrap();
     for (step, theirs) in (0..).zip(&expected.losses) {
         let images = images(&format!("input{}", step % 4), [8, 3, side_px, side_px]).to_kind(Kind::Double);
         let labels: Vec<i64> = (0..8).map(|i| (3 * i + step % 4) % CLASSES as i64).collect();

@@ -133,7 +133,7 @@ fn follow(expected: &Curve, rule: Rule, label_smoothing: f64, setting: &Setting)
     let network = network("resnet18");
     fill(network.as_ref(), kind);
     let tensors = network.tensors();
-    let mut optimizer = Optimizer::new(rule, &tensors);
+    let mut optimizer = Optimizer::new(rule, &tensors).unwrap();
     for (step, theirs) in (0..).zip(&expected.losses) {
         let images = uniform(&format!("input{}", step % 4), &[8, 3, side_px, side_px], 0.0, 2.0);
         let images = channels_last(&images).to_kind(kind);

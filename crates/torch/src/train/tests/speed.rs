@@ -122,7 +122,7 @@ fn say_how_long(steps: u32, mut step: impl FnMut(u32)) {
 fn steps_of_training() {
     let Asked { network, images, steps } = Asked::from_environment();
     let rule = Rule::Sgd(Sgd { learning_rate: 1e-3, weight_decay: 0.0, ..Sgd::default() });
-    let mut optimizer = Optimizer::new(rule, &network.tensors());
+    let mut optimizer = Optimizer::new(rule, &network.tensors()).unwrap();
     let labels = Tensor::arange(images.size()[0], (Kind::Int64, Device::Cpu)).remainder(6);
     say_how_long(steps, |update| {
         optimizer.drop_gradients().unwrap();

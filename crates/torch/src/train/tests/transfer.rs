@@ -45,7 +45,7 @@ fn curve_is_pytorchs(name: &str, rule: Rule) {
     fill(network.as_ref(), Kind::Double);
     network.freeze(expected.freeze);
     let tensors = network.tensors();
-    let mut optimizer = Optimizer::new(rule, &tensors);
+    let mut optimizer = Optimizer::new(rule, &tensors).unwrap();
     let schedule = Schedule::Cosine(Cosine::default());
     for (update, theirs) in (0..).zip(&expected.losses) {
         let images =
