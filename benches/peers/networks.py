@@ -54,7 +54,7 @@ def eager(name, size, arguments, layout):
 def ours(arguments):
     name = arguments.ours.resolve() if arguments.ours.is_dir() else arguments.ours
     asked = f"{name} {arguments.batch} {arguments.steps} {arguments.threads}"
-    command = [arguments.test, "--ignored", "--exact", "--nocapture", TESTS[arguments.features]]
+    command = [arguments.test, "--ignored", "--exact", "--nocapture", "--test-threads=1", TESTS[arguments.features]]
     output = subprocess.run(command, env={**os.environ, **SETTINGS, "AUGTRIAL_SPEED": asked}, capture_output=True, text=True, check=True)
     line = next(line for line in output.stderr.splitlines() if line.startswith("ms a step: "))
     return float(line.removeprefix("ms a step: "))
