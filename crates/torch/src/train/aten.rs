@@ -259,9 +259,8 @@ mod tests {
 
     #[test]
     fn gradients_come_in_the_order_of_their_kernels_with_the_same_bits() {
-        tch::manual_seed(1);
         let options = (Kind::Float, Device::Cpu);
-        let images = channels_last(&Tensor::rand([4, 5, 9, 7], options));
+        let images = channels_last(&Tensor::arange(4 * 5 * 9 * 7, options).sin().view([4, 5, 9, 7]));
         for size in [[6, 5, 3, 3], [8, 5, 2, 3], [1, 5, 1, 4]] {
             let kernel = || channels_last(&Tensor::ones(size, options)).set_requires_grad(true);
             let [ordered, plain] = [kernel(), kernel()];
