@@ -4,9 +4,10 @@
 
 OURS is the folder that tools/export_classifier.py made of the network, or the name of one that augtrial brings along (`resnet18`); TEST_BINARY is
 the unit test binary of augtrial-torch (`cargo test -p augtrial-torch --lib --no-run` prints its path). A step is a forward pass, a backward
-pass and an update of SGD with momentum; with `--features` it is a forward pass for evaluation. Images are random, numbers fp32. Eager mode runs with PyTorch's default layout and with channels last; the faster of the two counts. Ours runs with
-the settings of memory that `augtrial` gives its worker (src/cli/torch.rs). Times are those on a processor, so that other processes count less.
-Prints, for each round, milliseconds a step and their ratio, and in the end the ratio of medians and images a second.
+pass and an update of SGD with momentum; with `--features` it is a forward pass for evaluation. Images are random, numbers fp32. Eager mode
+runs with PyTorch's default layout and with channels last; the faster of the two counts. Ours runs with the settings that `augtrial` gives its
+worker (src/cli/torch.rs). Times are those on a processor, so that other processes count less. Prints, for each round, milliseconds a step and
+their ratio, and in the end the ratio of medians and images a second.
 """
 
 import argparse
@@ -21,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import export_classifier  # noqa: E402
 import torch  # noqa: E402
+from diffusers_ip2p import OUR_ENVIRONMENT  # noqa: E402
 
 TESTS = {False: "train::tests::speed::steps_of_training", True: "train::tests::speed::features_for_a_head"}
 WARM = 2
-SETTINGS = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
 
 
 def eager(name, size, arguments, layout):
@@ -55,7 +56,7 @@ def ours(arguments):
     name = arguments.ours.resolve() if arguments.ours.is_dir() else arguments.ours
     asked = f"{name} {arguments.batch} {arguments.steps} {arguments.threads}"
     command = [arguments.test, "--ignored", "--exact", "--nocapture", "--test-threads=1", TESTS[arguments.features]]
-    output = subprocess.run(command, env={**os.environ, **SETTINGS, "AUGTRIAL_SPEED": asked}, capture_output=True, text=True, check=True)
+    output = subprocess.run(command, env={**os.environ, **OUR_ENVIRONMENT, "AUGTRIAL_SPEED": asked}, capture_output=True, text=True, check=True)
     line = next(line for line in output.stderr.splitlines() if line.startswith("ms a step: "))
     return float(line.removeprefix("ms a step: "))
 

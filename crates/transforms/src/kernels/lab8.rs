@@ -20,6 +20,7 @@ const ROOT: u32 = COEFFICIENT + LIGHT;
 const BASE: i32 = 1 << 14;
 /// Entries of the table from light to bytes.
 const LEVELS: usize = 4096;
+
 struct Tables {
     linear: [i32; 256],
     roots: Vec<i32>,
