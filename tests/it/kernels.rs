@@ -90,6 +90,13 @@ fn second_level_cache_kib() -> Option<u32> {
     read(&second, "size")?.trim().strip_suffix('K')?.parse().ok()
 }
 
+/// Whether MKL's square roots are those of the processor that recorded the fixture, one of AMD: it refines the processor's own
+/// approximation (RSQRTPS), and processors of Intel approximate otherwise. They decide the last bits of evaluations and of edits.
+fn has_the_fixtures_roots() -> bool {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    info.contains("AuthenticAMD")
+}
+
 /// The loss of the first epoch, within what a few updates make of rounding; measured between the two kernels: 0.03 %. The
 /// second epoch's differs by 1.6 %, since a network that begins at random amplifies rounding.
 fn assert_close(found: &Value, expected: &Value) {
@@ -118,7 +125,8 @@ fn recorded_bits(kernels: Kernels) {
     }
     lab.run(&RUN);
     let (found, expected) = (results(&lab), &read(&fixture())[kernels.name()]);
-    if &found != expected && second_level_cache_kib().is_some_and(|kib| kib < LEAST_CACHE_KIB) {
+    let has_small_cache = second_level_cache_kib().is_some_and(|kib| kib < LEAST_CACHE_KIB);
+    if &found != expected && (has_small_cache || !has_the_fixtures_roots()) {
         assert_close(&found, expected);
     } else {
         assert_eq!(&found, expected, "on a processor with {:?}", kernels::cpu_flags());
