@@ -8,7 +8,7 @@ use std::path::Path;
 /// Where LibTorch states its version, beside the library's folder.
 const VERSION_HEADER: &str = "../include/torch/headeronly/version.h";
 /// What `tch` lacks: autocast on the CPU, fused optimizer steps, `TorchScript` modules that are trained, which library is loaded.
-const CPP_SOURCES: [&str; 3] = ["src/train/aten.cpp", "src/networks/script/module.cpp", "src/library.cpp"];
+const CPP_SOURCES: [&str; 3] = ["src/train/aten.cpp", "src/script/module.cpp", "src/library.cpp"];
 
 /// What both share.
 const GUARD: &str = "src/guarded.h";

@@ -9,6 +9,7 @@ mod engine;
 mod generator;
 mod library;
 mod networks;
+mod script;
 pub mod train;
 
 pub use engine::LibTorch;

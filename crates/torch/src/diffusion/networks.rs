@@ -1,10 +1,12 @@
 //! The four networks of a bundle, loaded when first called, with shapes checked at each call.
 
+use std::ffi::CStr;
 use std::sync::OnceLock;
 
-use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::load::load;
+use crate::script::{Graph, Module};
 use augtrial_augment::edit::{Bundle, BundleError};
 use augtrial_augment::edit::{Dtype, Dtypes, Part};
 use augtrial_plan::arm::EditorPrecision;
@@ -18,10 +20,10 @@ pub struct Networks {
     bundle: Bundle,
     device: Device,
     dtype: Dtypes,
-    text_encoder: OnceLock<CModule>,
-    vae_encoder: OnceLock<CModule>,
-    vae_decoder: OnceLock<CModule>,
-    unet: OnceLock<CModule>,
+    text_encoder: OnceLock<Module>,
+    vae_encoder: OnceLock<Module>,
+    vae_decoder: OnceLock<Module>,
+    unet: OnceLock<Module>,
 }
 
 impl Networks {
@@ -122,12 +124,8 @@ impl Networks {
         text: &Tensor,
     ) -> Result<(Tensor, Features), BundleError> {
         self.require_feature_reuse()?;
-        let failed =
-            |source: TchError| BundleError::Run { part: Part::Unet, input: input.size(), source: source.into() };
-        let inputs = self.unet_inputs(input, timestep, text).map(IValue::Tensor);
-        let module = self.module(Part::Unet)?;
-        let output = tch::no_grad(|| module.method_is("with_features", &inputs)).map_err(failed)?;
-        let (noise, features) = <(Tensor, Tensor)>::try_from(output).map_err(failed)?;
+        let inputs = self.unet_inputs(input, timestep, text);
+        let [noise, features] = self.call(Part::Unet, c"with_features", &inputs)?;
         Ok((Self::checked(Part::Unet, &noise, &self.noise_shape(input))?, Features(features)))
     }
 
@@ -145,12 +143,8 @@ impl Networks {
         self.require_feature_reuse()?;
         let [input_rows, times, text] = self.unet_inputs(input, timestep, text);
         let inputs = [input_rows, times, text, features.0.shallow_clone()];
-        self.run_method(
-            Part::Unet,
-            |module| module.method_ts("from_features", &inputs),
-            input,
-            &self.noise_shape(input),
-        )
+        let [noise] = self.call(Part::Unet, c"from_features", &inputs)?;
+        Self::checked(Part::Unet, &noise, &self.noise_shape(input))
     }
 
     /// That the bundle has the two methods above.
@@ -180,19 +174,15 @@ impl Networks {
     }
 
     fn run(&self, part: Part, inputs: &[Tensor], expected: &[i64]) -> Result<Tensor, BundleError> {
-        self.run_method(part, |module| module.forward_ts(inputs), &inputs[0], expected)
+        let [output] = self.call(part, c"forward", inputs)?;
+        Self::checked(part, &output, expected)
     }
 
-    fn run_method(
-        &self,
-        part: Part,
-        call: impl FnOnce(&CModule) -> Result<Tensor, TchError>,
-        input: &Tensor,
-        expected: &[i64],
-    ) -> Result<Tensor, BundleError> {
+    fn call<const N: usize>(&self, part: Part, method: &CStr, inputs: &[Tensor]) -> Result<[Tensor; N], BundleError> {
         let module = self.module(part)?;
-        let failed = |source: TchError| BundleError::Run { part, input: input.size(), source: source.into() };
-        Self::checked(part, &tch::no_grad(|| call(module)).map_err(failed)?, expected)
+        let failed = |source: TchError| BundleError::Run { part, input: inputs[0].size(), source: source.into() };
+        let inputs: Vec<&Tensor> = inputs.iter().collect();
+        tch::no_grad(|| module.call(method, &inputs, Graph::Optimized)).map_err(failed)
     }
 
     fn checked(part: Part, output: &Tensor, expected: &[i64]) -> Result<Tensor, BundleError> {
@@ -202,7 +192,7 @@ impl Networks {
         Ok(output.to_kind(Kind::Float))
     }
 
-    fn module(&self, part: Part) -> Result<&CModule, BundleError> {
+    fn module(&self, part: Part) -> Result<&Module, BundleError> {
         let slot = match part {
             Part::TextEncoder => &self.text_encoder,
             Part::VaeEncoder => &self.vae_encoder,

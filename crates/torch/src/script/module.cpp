@@ -1,5 +1,5 @@
-// TorchScript modules that can be trained: loading, buffers, modes by submodule, calls without the graph optimizer. The C side of
-// module.rs, which alone calls it. Tensors are passed as tch holds them, as pointers to at::Tensor.
+// TorchScript modules: loading onto any device, buffers, modes by submodule, calls with and without the graph optimizer. The C side
+// of mod.rs, which alone calls it. Tensors are passed as tch holds them, as pointers to at::Tensor.
 // Every function returns null, or the text of an exception, to be given back to augtrial_free_text.
 
 #include <ATen/ATen.h>
@@ -9,6 +9,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <string>
+#include <vector>
 
 #include "guarded.h"
 
@@ -25,18 +26,45 @@ void set_mode(Module &module, bool train) {
   if (module.hasattr("training")) module.setattr("training", train);
 }
 
+void replace_devices(torch::jit::Block *block, const std::string &device) {
+  for (auto *node : block->nodes()) {
+    const bool is_device = node->kind() == torch::jit::prim::Constant && node->outputs().size() == 1 &&
+                           node->output()->type()->kind() == c10::DeviceObjType::Kind && node->hasAttribute(torch::jit::attr::value);
+    if (is_device) node->s_(torch::jit::attr::value, device);
+    for (auto *inner : node->blocks()) replace_devices(inner, device);
+  }
+}
+
+// A trace names the device that it was made on wherever it makes a tensor, such as the times of a U-Net. Loading moves weights and
+// leaves these names. OpenAI's CLIP does the same (clip.load, patch_device).
+void make_tensors_on(Module &module, const std::string &device) {
+  for (auto part : module.modules()) {
+    for (const auto &method : part.get_methods()) {
+      method.function().ensure_defined();
+      replace_devices(torch::jit::toGraphFunction(method.function()).graph()->block(), device);
+    }
+  }
+}
+
 } // namespace
 
 extern "C" {
 
-// Loads a module onto the CPU, or onto the CUDA device `cuda` if that is not negative.
-char *augtrial_script_load(const char *path, int cuda, Module **loaded) {
+// Loads a module onto a device, such as "cpu" or "cuda:0", in evaluation mode or training mode as it was saved.
+char *augtrial_script_load(const char *path, const char *device, Module **loaded) {
   return guarded([&] {
     // Autocast is the dispatcher's, as for any other operation: the graph must not cast a second time.
     torch::jit::setAutocastMode(false);
-    const auto device = cuda < 0 ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(cuda));
-    *loaded = new Module(torch::jit::load(std::string(path), device));
+    const c10::Device place{std::string(device)};
+    auto module = torch::jit::load(std::string(path), place);
+    if (!place.is_cpu()) make_tensors_on(module, device);
+    *loaded = new Module(std::move(module));
   });
+}
+
+// Casts every floating-point parameter and buffer to a type of c10::ScalarType.
+char *augtrial_script_cast(Module *module, int8_t type) {
+  return guarded([&] { module->to(static_cast<at::ScalarType>(type)); });
 }
 
 // A copy with tensors of its own.
@@ -66,12 +94,22 @@ char *augtrial_script_mode(Module *module, bool train, const char *const *kept, 
   });
 }
 
-// Calls a method of one tensor that gives one. The graph is interpreted as it is: optimized graphs are compiled after some calls, and
-// would compute other bits from then on than before, so that a resumed trial would differ from one that was never stopped.
-char *augtrial_script_call(Module *module, const char *method, const at::Tensor *input, at::Tensor **output) {
+// Calls a method of tensors that gives one tensor, or as many as a tuple has. Without the optimizer the graph is interpreted as it is.
+char *augtrial_script_call(Module *module, const char *method, const at::Tensor *const *inputs, size_t inputs_count, bool optimize,
+                           at::Tensor **outputs, size_t outputs_count) {
   return guarded([&] {
-    torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
-    *output = new at::Tensor(module->get_method(method)({*input}).toTensor());
+    torch::jit::GraphOptimizerEnabledGuard optimizer(optimize);
+    std::vector<c10::IValue> stack;
+    for (size_t i = 0; i < inputs_count; ++i) stack.emplace_back(*inputs[i]);
+    const auto output = module->get_method(method)(std::move(stack));
+    std::vector<at::Tensor> made;
+    if (output.isTensor()) {
+      made.push_back(output.toTensor());
+    } else if (output.isTuple()) {
+      for (const auto &element : output.toTupleRef().elements()) made.push_back(element.toTensor());
+    }
+    TORCH_CHECK(made.size() == outputs_count, method, " gives another number of tensors than ", outputs_count);
+    for (size_t i = 0; i < outputs_count; ++i) outputs[i] = new at::Tensor(std::move(made[i]));
   });
 }
 

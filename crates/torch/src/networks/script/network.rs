@@ -9,11 +9,11 @@ use std::ffi::CStr;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::module::{Member, Module};
 use crate::networks::tensors::end_gradients;
 use crate::networks::{
     Folded, FoldedHead, FoldedLinear, Law, Linear, Mode, NamedTensor, Network, Part, Role, channels_last,
 };
+use crate::script::{Graph, Member, Module};
 use crate::train::aten::Bf16Region;
 use augtrial_plan::classifier::{Freeze, Precision};
 use augtrial_plan::networks::{Initial, Manifest, NetworkFile};
@@ -137,7 +137,8 @@ fn trunk_tensor(member: Member, manifest: &Manifest) -> Result<Option<NamedTenso
 impl Network for ScriptNetwork {
     fn trunk(&self, images: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
         self.enter(mode)?;
-        self.module.call(FEATURES, images)
+        let [features] = self.module.call(FEATURES, &[images], Graph::AsItIs)?;
+        Ok(features)
     }
 
     fn head(&self, features: &Tensor) -> Result<Tensor, TchError> {
@@ -199,6 +200,7 @@ impl Folded for FoldedScript {
             Precision::Fp32 => None,
             Precision::Bf16 => Some(Bf16Region::begin(self.device)?),
         };
-        self.module.call(FEATURES, images)?.f_to_kind(Kind::Float)
+        let [features] = self.module.call(FEATURES, &[images], Graph::AsItIs)?;
+        features.f_to_kind(Kind::Float)
     }
 }
