@@ -1,11 +1,12 @@
 """Times one edit by diffusers and by augtrial, in turn, on the same weights, picture and noise: seconds, processor time, peak memory.
 
     python diffusers_ip2p.py CHECKPOINT BUNDLE IMAGE --ours target/debug/examples/edit_speed [--cases FILE]
-        [--case NAME]... [--rounds N]
+        [--case NAME]... [--rounds N] [--also DTYPE]... [--device cuda:0]
 
 CHECKPOINT is a folder in diffusers format, BUNDLE its export. A case is a table of FILE (default: cases.toml). Each
-measurement is a process of its own that first edits a small picture, so that loading does not count. `diffusers` runs the
-settings of the case `exact` in fp32, and with --bf16 also in bf16. Environment: tools/requirements-export.txt.
+measurement is a process of its own that first edits another picture, so that loading does not count. `diffusers` runs the
+settings of the case `exact` in fp32, and with `--also bfloat16` also in bf16. augtrial takes a GPU where it can use one; give
+`--device cuda:0` so that diffusers does, too. Environment: tools/requirements-export.txt.
 """
 
 import argparse
@@ -22,7 +23,7 @@ INSTRUCTION, SEED = "make it look metallic", 1234
 HERE = Path(__file__).parent
 
 
-def worker(checkpoint, picture, kind, case):
+def worker(checkpoint, picture, kind, device, case):
     """One edit by diffusers, in this process; prints what `edit_speed` prints."""
     import diffusers
     import torch
@@ -41,6 +42,7 @@ def worker(checkpoint, picture, kind, case):
     )
     pipeline.scheduler = names[case["scheduler"]].from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
     picture = Image.open(picture).convert("RGB")
 
     def edit(picture, text):
@@ -54,7 +56,7 @@ def worker(checkpoint, picture, kind, case):
             generator=generator,
         )
 
-    edit(picture.resize((64, 64)), "")
+    edit(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if device != "cpu" else picture.resize((64, 64)), "")
     start, cpu_start = time.perf_counter(), time.process_time()
     edit(picture, INSTRUCTION)
     secs, cpu_secs = time.perf_counter() - start, time.process_time() - cpu_start
@@ -87,13 +89,14 @@ def main():
     parser.add_argument("--cases", default=str(HERE / "cases.toml"))
     parser.add_argument("--case", action="append", help="default: all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--bf16", action="store_true", help="measure diffusers in bf16 too")
+    parser.add_argument("--also", action="append", default=[], metavar="DTYPE", help="measure diffusers in this type of torch, too")
+    parser.add_argument("--device", default="cpu", help="of diffusers")
     parser.add_argument("--worker", metavar="DTYPE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     cases = tomllib.loads(Path(arguments.cases).read_text())
     if arguments.worker:
-        return worker(arguments.checkpoint, arguments.image, arguments.worker, cases["exact"])
-    theirs = ["float32"] + ["bfloat16"] * arguments.bf16
+        return worker(arguments.checkpoint, arguments.image, arguments.worker, arguments.device, cases["exact"])
+    theirs = ["float32", *arguments.also]
     this = [sys.executable, __file__, *sys.argv[1:], "--worker"]
     ours = [arguments.ours, arguments.bundle, arguments.image, arguments.cases]
     commands = {f"diffusers {kind}": [*this, kind] for kind in theirs}

@@ -7,6 +7,7 @@ use super::args::{Global, Json};
 use super::output::{json, line};
 use super::table::table;
 use augtrial_base::clock::Clock;
+use augtrial_base::progress::human_bytes;
 use augtrial_plan::classifier::{Device, Kernels};
 use augtrial_registry::Registry;
 use augtrial_trial::kernels::{self, EMULATED_BF16_SLOWDOWN};
@@ -75,6 +76,13 @@ fn build() -> &'static str {
     }
 }
 
+/// Whether a GPU is used, with its free memory, or why none is.
+fn gpu(problem: Option<&str>, free_bytes: Option<u64>) -> String {
+    let used =
+        || format!("used{}", free_bytes.map_or_else(String::new, |free| format!(", {} free", human_bytes(free))));
+    problem.map_or_else(used, |reason| format!("none: {reason}"))
+}
+
 /// What trains, as label and value.
 fn training() -> Vec<[String; 2]> {
     let setup =
@@ -83,7 +91,7 @@ fn training() -> Vec<[String; 2]> {
         Ok(setup) => vec![
             ["LibTorch".to_owned(), format!("{} in {}", setup.libtorch, setup.folder.display())],
             ["device".to_owned(), setup.device],
-            ["GPU".to_owned(), setup.no_gpu.map_or_else(|| "used".to_owned(), |reason| format!("none: {reason}"))],
+            ["GPU".to_owned(), gpu(setup.no_gpu.as_deref(), setup.gpu_free_bytes)],
             ["CPU kernels".to_owned(), setup.cpu_capability],
             ["bit-identical reruns".to_owned(), if setup.bit_identical { "yes" } else { "not promised" }.to_owned()],
         ],

@@ -21,10 +21,16 @@ const PROGRAM: &str = "augtrial-torch";
 /// Variables and the values they get if they are not set.
 ///
 /// - Threads of OpenMP sleep while they wait: spinning on shared cores costs a factor of several.
+/// - cuBLAS gets workspaces with which its sums run in one order (NVIDIA's manual, "Results Reproducibility"), for
+///   `classifier.deterministic`.
 /// - glibc keeps freed blocks of up to 32 MiB instead of giving them back after every operation: without, an edit by Stable
 ///   Diffusion 1.5's networks spends a tenth of its time on fresh pages (docs/ip2p-speed.md). Other C libraries ignore these.
-const DEFAULTS: [(&str, &str); 3] =
-    [("OMP_WAIT_POLICY", "PASSIVE"), ("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1073741824")];
+const DEFAULTS: [(&str, &str); 4] = [
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+    ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
+];
 
 /// The program that trains and edits.
 ///

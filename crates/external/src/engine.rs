@@ -48,6 +48,7 @@ impl Engine for External<'_> {
             folder: PathBuf::new(),
             device: device.to_string(),
             no_gpu: None,
+            gpu_free_bytes: None,
             threads: self.threads.load(Ordering::Relaxed),
             cpu_capability: "unknown".to_owned(),
             bit_identical: false,
@@ -61,6 +62,11 @@ impl Engine for External<'_> {
         // Editors of this process compute on as many.
         self.editors.map(|editors| editors.use_threads(Some(threads)));
         threads
+    }
+
+    /// A trainer rules its own algorithms; only editors are LibTorch's.
+    fn use_deterministic_algorithms(&self, device: Device) -> Result<(), TrainError> {
+        self.editors.map_or(Ok(()), |editors| editors.use_deterministic_algorithms(device))
     }
 
     /// As [`Engine::train`], without `FeaturesComputed`. A trainer that cannot continue begins again after an interruption.

@@ -271,9 +271,13 @@ pub struct Classifier {
     #[serde(default)]
     pub precision: Precision,
     /// CPU kernels, in training and in edits. `"native"` is fastest; `"avx2"` and `"portable"` give the same bits on
-    /// different x86-64 processors.
+    /// different x86-64 processors, but for what docs/repeatability.md names.
     #[serde(default, skip_serializing_if = "Kernels::is_native")]
     pub kernels: Kernels,
+    /// On a GPU: LibTorch's deterministic algorithms alone, so that a rerun gives the same bits; what has none is an error. A
+    /// CPU is always deterministic.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deterministic: bool,
     /// Threads of one trial; all cores if absent. Results are bit-identical for equal thread counts only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,

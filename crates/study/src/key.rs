@@ -170,6 +170,7 @@ impl<'a> ArmKey<'a> {
             epoch_rule,
             label_smoothing,
             device: _,
+            deterministic: _,
             precision,
             kernels,
             threads: _,

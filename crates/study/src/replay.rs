@@ -113,6 +113,9 @@ pub fn replay(name: &str, options: &ReplayOptions, context: &Context<'_>) -> Res
     kernels::require(plan.classifier.kernels)?;
     let then = Some(recorded.record.provenance.threads).filter(|&threads| threads > 0);
     let threads = context.engine()?.use_threads(options.threads.or(then));
+    if plan.classifier.deterministic {
+        context.engine()?.use_deterministic_algorithms(plan.classifier.device)?;
+    }
 
     let only = Options { arms: vec![header.arm.clone()], ..Options::default() };
     only.check(&plan)?;

@@ -26,7 +26,8 @@ use augtrial_trial::{
     CheckpointRule, InputSize, Outside, TrainError, TrialOutcome, TrialSpec, WEIGHTS_FILE_NAME, drop_state, saved_state,
 };
 
-/// Threads that prepare batches beside the training: one keeps ahead of the step on every machine measured.
+/// Threads that prepare batches beside the training: one keeps ahead of the steps of every processor measured. An engine takes more
+/// for a GPU.
 const LOADER_WORKERS: usize = 1;
 
 /// What a trial is called where its progress is shown; `position` counts from 1.

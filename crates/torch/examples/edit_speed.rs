@@ -19,7 +19,7 @@ use augtrial_base::digest::Digest;
 use augtrial_plan::arm::{EditChecks, Fit, Ip2p};
 use augtrial_plan::classifier::Device;
 use augtrial_torch::diffusion::{Fitted, NativeEditor, Rounding, from_tensor, to_tensor};
-use augtrial_torch::train::use_threads;
+use augtrial_torch::train::{setup_of, use_threads};
 use image::{RgbImage, imageops};
 use serde::Deserialize as _;
 
@@ -65,9 +65,11 @@ fn run(bundle: &Path, picture: &RgbImage, plan: &Ip2p) -> Result<(RgbImage, f64,
     let checks = EditChecks { min_spread_levels: 0.0, min_change_levels: 0.0 };
     let settings = Settings { checks, ..Settings::new(plan, Device::Auto) };
     let mut editor = NativeEditor::open(bundle, settings)?;
-    // Everything is loaded by an edit of a small picture, whose encodings serve nobody else.
-    let small = imageops::thumbnail(picture, 64, 64);
-    edit(&mut editor, &small, "")?;
+    // Everything is loaded by an edit of another picture, whose encodings serve nobody else. A GPU also chooses its kernels by the
+    // size; on a CPU a small picture saves the time.
+    let on_gpu = setup_of(Device::Auto)?.device != "cpu";
+    let other = if on_gpu { imageops::flip_horizontal(picture) } else { imageops::thumbnail(picture, 64, 64) };
+    edit(&mut editor, &other, "")?;
     let (start, cpu_start) = (Instant::now(), cpu_secs());
     let edited = edit(&mut editor, picture, INSTRUCTION)?;
     let spent = cpu_secs().zip(cpu_start).map(|(end, start)| end - start);

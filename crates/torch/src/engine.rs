@@ -31,6 +31,10 @@ impl Engine for LibTorch {
         train::use_threads(asked)
     }
 
+    fn use_deterministic_algorithms(&self, device: Device) -> Result<(), TrainError> {
+        train::use_deterministic_algorithms(device)
+    }
+
     fn train(&self, spec: &TrialSpec<'_>, observer: &mut dyn Observer) -> Result<TrialOutcome, TrainError> {
         train::run_trial(spec, observer)
     }

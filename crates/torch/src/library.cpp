@@ -2,6 +2,8 @@
 // The C side of library.rs, which alone calls it. Texts are copies that belong to the caller: augtrial_free_text (aten.cpp) takes
 // them back.
 
+#include <ATen/Context.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 
 #include <cstdint>
@@ -10,6 +12,8 @@
 #if !defined(_WIN32)
 #include <dlfcn.h>
 #endif
+
+#include "guarded.h"
 
 extern "C" {
 
@@ -37,4 +41,22 @@ char *augtrial_load(const char *file) {
   return strdup(reason ? reason : "the loader gives no reason");
 #endif
 }
+
+// Memory of a GPU that no process uses; null, or the text of an exception.
+char *augtrial_gpu_free_bytes(int32_t index, uint64_t *free_bytes) {
+  return guarded([&] {
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    *free_bytes = at::getDeviceAllocator(at::kCUDA)->getMemoryInfo(static_cast<c10::DeviceIndex>(index)).first;
+  });
+}
+
+// As torch.use_deterministic_algorithms(True); memory is not filled before it is used, since no operation here reads what it has not
+// written.
+void augtrial_use_deterministic_algorithms() {
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setDeterministicAlgorithms(true, false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+bool augtrial_is_deterministic() { return at::globalContext().deterministicAlgorithms(); }
 }

@@ -24,6 +24,9 @@ unsafe extern "C" {
     fn augtrial_abi_version() -> u64;
     fn augtrial_library_file() -> *mut c_char;
     fn augtrial_load(file: *const c_char) -> *mut c_char;
+    fn augtrial_gpu_free_bytes(index: i32, free_bytes: *mut u64) -> *mut c_char;
+    fn augtrial_use_deterministic_algorithms();
+    fn augtrial_is_deterministic() -> bool;
 }
 
 /// The LibTorch of this process.
@@ -95,6 +98,34 @@ pub(crate) fn gpus() -> Result<usize, NoCuda> {
             Ok(count @ 1..) => Ok(count),
             _ => Err(NoCuda::NoDevice),
         },
+    }
+}
+
+/// Memory of a GPU that no process uses; unknown where the driver does not tell.
+pub(crate) fn gpu_free_bytes(index: usize) -> Option<u64> {
+    let mut free_bytes = 0;
+    // SAFETY: the pointer is to a live number of this frame; the function keeps nothing.
+    #[expect(unsafe_code, reason = "calls C++")]
+    let text = unsafe { augtrial_gpu_free_bytes(i32::try_from(index).ok()?, &raw mut free_bytes) };
+    text_of(text).is_none().then_some(free_bytes)
+}
+
+/// Has LibTorch take deterministic algorithms alone, for the rest of this process. cuBLAS needs `CUBLAS_WORKSPACE_CONFIG` for it,
+/// which `augtrial` sets for the programs that it starts.
+pub(crate) fn use_deterministic_algorithms() {
+    // SAFETY: takes nothing and sets plain state.
+    #[expect(unsafe_code, reason = "calls C++")]
+    unsafe {
+        augtrial_use_deterministic_algorithms();
+    }
+}
+
+/// Whether it takes deterministic algorithms alone.
+pub(crate) fn is_deterministic() -> bool {
+    // SAFETY: takes nothing and reads plain state.
+    #[expect(unsafe_code, reason = "calls C++")]
+    unsafe {
+        augtrial_is_deterministic()
     }
 }
 

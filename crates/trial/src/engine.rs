@@ -18,7 +18,8 @@ pub const WEIGHTS_FILE_NAME: &str = "weights.safetensors";
 
 /// Trains trials, opens editors, and says what it computes on.
 pub trait Engine: OpenEditor {
-    /// What trials on `device` run on; call it after [`use_threads`](Self::use_threads).
+    /// What trials on `device` run on; call it after [`use_threads`](Self::use_threads) and
+    /// [`use_deterministic_algorithms`](Self::use_deterministic_algorithms).
     ///
     /// # Errors
     /// [`TrainError::Device`].
@@ -27,6 +28,13 @@ pub trait Engine: OpenEditor {
     /// Sets the threads of CPU operations for the whole process, or as many as there are cores; returns their number. Call
     /// it before anything is computed: results are bit-identical for equal numbers of threads only.
     fn use_threads(&self, asked: Option<u32>) -> u32;
+
+    /// Has every later operation of this process on `device` give the same bits each time, if it is a GPU: LibTorch's
+    /// deterministic algorithms alone (`torch.use_deterministic_algorithms`). An operation that has none then fails.
+    ///
+    /// # Errors
+    /// [`TrainError::Device`].
+    fn use_deterministic_algorithms(&self, device: Device) -> Result<(), TrainError>;
 
     /// Runs a trial, or the rest of it if `spec.folder` holds its checkpoint.
     ///
@@ -83,6 +91,8 @@ pub struct Setup {
     pub device: String,
     /// Why no GPU can be used, if none can.
     pub no_gpu: Option<String>,
+    /// Memory of the GPU that nothing uses; absent on a CPU.
+    pub gpu_free_bytes: Option<u64>,
     /// Threads of one CPU operation.
     pub threads: u32,
     /// Which CPU kernels LibTorch chooses: `AVX512`, `AVX2` or `DEFAULT`.

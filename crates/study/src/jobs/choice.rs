@@ -19,6 +19,10 @@ const GMACS_PER_THREAD: f64 = 16.0;
 /// Share of the free memory that workers may take.
 const MEMORY_SHARE: f64 = 0.8;
 
+/// Trials at once on a GPU, and the parts that its machine's cores are divided into for them: more gain little
+/// (docs/gpu.md).
+const GPU_JOBS: u32 = 4;
+
 /// How a study's work is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crew {
@@ -49,11 +53,11 @@ pub struct Left<'a> {
 pub fn choose(plan: &Plan, asked: Option<u32>, machine: Machine, left: &Left<'_>) -> Choice {
     let cores = machine.cores.max(1);
     let (threads, mut why) = threads(plan, asked, machine);
-    let one_by_one = machine.gpu || plan.classifier.command.is_some();
-    let mut jobs = asked.unwrap_or(if one_by_one { 1 } else { (cores / threads).max(1) });
-    let needed = left.arms.iter().map(|arm| memory::of_editor(plan, arm)).fold(memory::of_trial(plan), u64::max);
-    let fitting =
-        machine.free_bytes.map_or(u32::MAX, |free| ((free as f64 * MEMORY_SHARE) / needed as f64) as u32).max(1);
+    let mut jobs = asked.unwrap_or_else(|| match machine.gpu {
+        _ if plan.classifier.command.is_some() => 1,
+        Some(_) => GPU_JOBS,
+        None => (cores / threads).max(1),
+    });
     let mut warnings = Vec::new();
     if threads > cores {
         warnings.push(format!(
@@ -61,12 +65,15 @@ pub fn choose(plan: &Plan, asked: Option<u32>, machine: Machine, left: &Left<'_>
             if cores == 1 { "core" } else { "cores" }
         ));
     }
-    if fitting < jobs {
-        let memory = format!("memory for {fitting} at once, at {} each", human_bytes(needed));
-        if asked.is_some() {
-            warnings.push(format!("{memory}: {jobs} jobs may not fit"));
-        } else {
-            (jobs, why) = (fitting, format!("{why}; {memory}"));
+    for (memory, free_bytes, needed) in memories(plan, machine, left) {
+        let fitting = free_bytes.map_or(u32::MAX, |free| ((free as f64 * MEMORY_SHARE) / needed as f64) as u32).max(1);
+        if fitting < jobs {
+            let enough = format!("{memory} for {fitting} at once, at {} each", human_bytes(needed));
+            if asked.is_some() {
+                warnings.push(format!("{enough}: {jobs} jobs may not fit"));
+            } else {
+                (jobs, why) = (fitting, format!("{why}; {enough}"));
+            }
         }
     }
     let units = u32::try_from(left.trials + left.arms.len()).unwrap_or(u32::MAX);
@@ -75,6 +82,16 @@ pub fn choose(plan: &Plan, asked: Option<u32>, machine: Machine, left: &Left<'_>
     }
     let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
     Choice { crew: Crew { jobs, threads }, why, warning }
+}
+
+/// The memories that jobs share: name, what is free of it, and what the largest job needs.
+fn memories(plan: &Plan, machine: Machine, left: &Left<'_>) -> Vec<(&'static str, Option<u64>, u64)> {
+    let largest = |of_trial: u64| left.arms.iter().map(|arm| memory::of_editor(plan, arm)).fold(of_trial, u64::max);
+    let main = ("memory", machine.free_bytes, largest(memory::of_trial(plan)));
+    let gpu = machine
+        .gpu
+        .map(|gpu| ("GPU memory", gpu.free_bytes, memory::GPU_CONTEXT_BYTES + largest(memory::of_trial(plan))));
+    std::iter::once(main).chain(gpu).collect()
 }
 
 /// Threads of a trial, and why.
@@ -86,7 +103,9 @@ fn threads(plan: &Plan, asked: Option<u32>, machine: Machine) -> (u32, String) {
         (None, None) if plan.classifier.command.is_some() => {
             (cores, "trials of a command follow one another, since what one needs is not known".to_owned())
         }
-        (None, None) if machine.gpu => (cores, "trials on a GPU follow one another".to_owned()),
+        (None, None) if machine.gpu.is_some() => {
+            ((cores / GPU_JOBS).max(1), format!("up to {GPU_JOBS} trials share the GPU and the cores"))
+        }
         (None, None) => {
             let gmacs = step_gmacs(plan);
             let enough = GMACS_PER_THREAD * speed(plan.classifier.precision);
@@ -110,6 +129,7 @@ fn speed(precision: Precision) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::machine::Gpu;
 
     const GIB: u64 = 1 << 30;
 
@@ -129,7 +149,7 @@ mod tests {
     }
 
     fn machine(cores: u32, gib: u64) -> Machine {
-        Machine { cores, free_bytes: Some(gib * GIB), gpu: false }
+        Machine { cores, free_bytes: Some(gib * GIB), gpu: None }
     }
 
     fn crew(plan: &Plan, size: (u32, u32), asked: Option<u32>, machine: Machine, trials: usize) -> (u32, u32) {
@@ -156,7 +176,7 @@ mod tests {
         assert_eq!(crew(&small, (64, 48), None, machine(8, 0), 9), (1, 1));
         assert_eq!(crew(&small, (64, 48), None, machine(8, 64), 3), (3, 1));
         assert_eq!(crew(&small, (64, 48), None, machine(8, 64), 0), (1, 1));
-        let unknown = Machine { cores: 4, free_bytes: None, gpu: false };
+        let unknown = Machine { cores: 4, free_bytes: None, gpu: None };
         assert_eq!(crew(&small, (64, 48), None, unknown, 9), (4, 1));
     }
 
@@ -190,9 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_is_not_shared_unless_asked() {
-        let gpu = Machine { gpu: true, ..machine(8, 64) };
-        assert_eq!(crew(&plan(16, ""), (64, 48), None, gpu, 9), (1, 8));
-        assert_eq!(crew(&plan(16, ""), (64, 48), Some(2), gpu, 9), (2, 4));
+    fn trials_share_a_gpu_as_far_as_its_memory_goes() {
+        let gpu = |gib: u64| Machine { gpu: Some(Gpu { free_bytes: Some(gib * GIB) }), ..machine(8, 64) };
+        let small = plan(16, "");
+        assert_eq!(crew(&small, (64, 48), None, gpu(80), 9), (4, 2));
+        assert_eq!(crew(&small, (64, 48), None, gpu(4), 9), (2, 2), "the threads stay");
+        assert_eq!(crew(&small, (64, 48), Some(2), gpu(80), 9), (2, 4));
+        let choice = choose(&seeing(&small, (64, 48)), Some(8), gpu(4), &Left { trials: 9, ..Left::default() });
+        assert_eq!(choice.warning.unwrap(), "GPU memory for 2 at once, at 1.5 GB each: 8 jobs may not fit");
     }
 }

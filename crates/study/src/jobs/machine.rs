@@ -17,8 +17,15 @@ pub struct Machine {
     pub cores: u32,
     /// Memory that could be had without swapping; unknown where the system does not say.
     pub free_bytes: Option<u64>,
-    /// Whether training runs on a GPU.
-    pub gpu: bool,
+    /// Where training runs on a GPU.
+    pub gpu: Option<Gpu>,
+}
+
+/// The GPU that trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// Its memory that no process uses; unknown where only a command knows the GPU.
+    pub free_bytes: Option<u64>,
 }
 
 impl Machine {
@@ -26,7 +33,7 @@ impl Machine {
     fn here(device: Device, worker: Option<&WorkerProgram>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let info = std::fs::read_to_string("/proc/meminfo").ok();
-        Self { cores, free_bytes: info.as_deref().and_then(available_bytes), gpu: is_gpu(device, worker) }
+        Self { cores, free_bytes: info.as_deref().and_then(available_bytes), gpu: gpu(device, worker) }
     }
 
     /// This machine for a plan. A command says nothing of its device before it runs: it has a GPU where there is a driver.
@@ -34,7 +41,10 @@ impl Machine {
         let Classifier { device, ref command, .. } = plan.classifier;
         match command {
             None => Self::here(device, worker),
-            Some(_) => Self { gpu: device != Device::Cpu && has_driver(), ..Self::here(Device::Cpu, None) },
+            Some(_) => {
+                let has_gpu = device != Device::Cpu && has_driver();
+                Self { gpu: has_gpu.then_some(Gpu { free_bytes: None }), ..Self::here(Device::Cpu, None) }
+            }
         }
     }
 }
@@ -43,7 +53,7 @@ impl Machine {
 pub fn slow_here(plan: &Plan, machine: Machine) -> Vec<String> {
     let kernels = plan.classifier.kernels;
     let training = emulates_training(plan, machine).then(|| kernels::bf16_warning(kernels)).flatten();
-    let emulated = !machine.gpu && kernels::emulates_bf16(kernels) == Some(true);
+    let emulated = machine.gpu.is_none() && kernels::emulates_bf16(kernels) == Some(true);
     let in_bf16 = |arm: &&Arm| matches!(&arm.edit, Some(Edit::Ip2p(ip2p)) if ip2p.precision == EditorPrecision::Bf16);
     let edits = plan.arms.iter().filter(|_| emulated).filter(in_bf16).map(|arm| {
         format!(
@@ -57,7 +67,7 @@ pub fn slow_here(plan: &Plan, machine: Machine) -> Vec<String> {
 /// Whether training computes in a precision that this machine emulates.
 pub fn emulates_training(plan: &Plan, machine: Machine) -> bool {
     let Classifier { precision, kernels, .. } = plan.classifier;
-    precision == Precision::Bf16 && !machine.gpu && kernels::emulates_bf16(kernels) == Some(true)
+    precision == Precision::Bf16 && machine.gpu.is_none() && kernels::emulates_bf16(kernels) == Some(true)
 }
 
 /// `MemAvailable` of the kernel (`proc_meminfo(5)`): free memory and what it would give back of its caches.
@@ -71,12 +81,12 @@ fn has_driver() -> bool {
     DRIVERS.iter().any(|path| Path::new(path).exists())
 }
 
-/// Whether the worker would train on a GPU. Only the worker can tell, and it takes a while to start, so it is asked only
-/// where there is a driver.
-fn is_gpu(device: Device, worker: Option<&WorkerProgram>) -> bool {
-    device != Device::Cpu
-        && has_driver()
-        && worker.is_some_and(|worker| worker.setup(device).is_ok_and(|setup| setup.device != "cpu"))
+/// The GPU that the worker would train on. Only the worker can tell, and it takes a while to start, so it is asked only where
+/// there is a driver.
+fn gpu(device: Device, worker: Option<&WorkerProgram>) -> Option<Gpu> {
+    let worker = worker.filter(|_| device != Device::Cpu && has_driver())?;
+    let setup = worker.setup(device).ok()?;
+    (setup.device != "cpu").then_some(Gpu { free_bytes: setup.gpu_free_bytes })
 }
 
 #[cfg(test)]
@@ -92,12 +102,15 @@ mod tests {
             );
             Plan::parse("test", &text, std::path::PathBuf::new(), &[]).unwrap()
         };
-        let machine = Machine { cores: 2, free_bytes: None, gpu: false };
+        let machine = Machine { cores: 2, free_bytes: None, gpu: None };
         let bf16 = plan("precision = \"bf16\"\nkernels = \"avx2\"");
         let told = slow_here(&bf16, machine);
         assert!(told.len() == 1 && told[0].contains("10.7 times as long as fp32"), "{told:?}");
         assert!(emulates_training(&bf16, machine));
-        assert!(slow_here(&bf16, Machine { gpu: true, ..machine }).is_empty(), "GPUs have units");
+        assert!(
+            slow_here(&bf16, Machine { gpu: Some(Gpu { free_bytes: None }), ..machine }).is_empty(),
+            "GPUs have units"
+        );
         assert!(slow_here(&plan("kernels = \"avx2\""), machine).is_empty());
     }
 

@@ -133,6 +133,9 @@ impl Desk<'_> {
             None => self.engine.ok_or(StudyError::NoEngine)?,
         };
         engine.use_threads(Some(crew.threads));
+        if plan.classifier.deterministic {
+            engine.use_deterministic_algorithms(plan.classifier.device)?;
+        }
         let workspace = Workspace { runs: assignment.runs.clone(), reports: std::path::PathBuf::new() };
         let context = Context {
             workspace: &workspace,

@@ -2,7 +2,8 @@
 //!
 //! Determinism. On the CPU every operation used here gives the same bits for the same LibTorch, the same CPU capability and
 //! the same number of threads: sums are split among threads in a fixed way, and nothing draws from LibTorch's generator.
-//! On CUDA, cuDNN may choose algorithms whose sums run in varying order; results there are close, not identical.
+//! On CUDA, cuDNN may choose algorithms whose sums run in varying order; results there are close, and identical only with
+//! [`use_deterministic_algorithms`].
 //!
 //! Waiting. LibTorch's OpenMP threads spin while they wait, which costs a factor of several when cores are shared.
 //! `OMP_WAIT_POLICY=PASSIVE` stops that, but is read when the library is loaded, before `main`: it must be in the
@@ -15,6 +16,9 @@ use augtrial_plan::classifier::Device;
 use augtrial_trial::{Setup, TrainError};
 
 use crate::library;
+
+/// Most threads that prepare batches for a GPU: each keeps a few batches ready in page-locked memory.
+const MOST_GPU_LOADERS: usize = 8;
 
 /// The variable that overrides LibTorch's choice of CPU kernels.
 const CAPABILITY_OVERRIDE: &str = "ATEN_CPU_CAPABILITY";
@@ -34,10 +38,26 @@ pub fn setup_of(device: Device) -> Result<Setup, TrainError> {
             _ => "cpu".to_owned(),
         },
         no_gpu: library::gpus().err().map(|reason| reason.to_string()),
+        gpu_free_bytes: match device {
+            tch::Device::Cuda(index) => library::gpu_free_bytes(index),
+            _ => None,
+        },
         threads: tch::get_num_threads() as u32,
         cpu_capability: cpu_capability(),
-        bit_identical: device == tch::Device::Cpu,
+        bit_identical: device == tch::Device::Cpu || library::is_deterministic(),
     })
+}
+
+/// Has every later operation of this process give the same bits each time, if `device` means a GPU: on a CPU they do so anyway,
+/// and LibTorch would take other kernels there, too.
+///
+/// # Errors
+/// [`TrainError::Device`].
+pub fn use_deterministic_algorithms(device: Device) -> Result<(), TrainError> {
+    if resolve_device(device)?.is_cuda() {
+        library::use_deterministic_algorithms();
+    }
+    Ok(())
 }
 
 /// The device that a plan means.
@@ -66,6 +86,13 @@ pub fn set_threads(threads: u32) {
     static BETWEEN_OPERATIONS: Once = Once::new();
     BETWEEN_OPERATIONS.call_once(|| tch::set_num_interop_threads(1));
     tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
+}
+
+/// Threads that prepare batches: as many as asked; on a GPU, which leaves the processor idle, as many as operations of a CPU would
+/// get.
+pub(super) fn loaders(device: tch::Device, asked: usize) -> usize {
+    let idle = if device.is_cuda() { tch::get_num_threads() as usize } else { 0 };
+    asked.max(idle.min(MOST_GPU_LOADERS))
 }
 
 /// Sets the threads that were asked for, or as many as there are cores, as [`set_threads`] does; returns their number.
@@ -114,9 +141,16 @@ mod tests {
     fn the_setup_names_libtorch_and_the_threads() {
         let setup = setup_of(Device::Cpu).unwrap();
         assert_eq!(setup.device, "cpu");
-        assert!(setup.bit_identical && setup.threads >= 1);
+        assert!(setup.bit_identical && setup.threads >= 1 && setup.gpu_free_bytes.is_none());
         assert!(setup.libtorch.split('.').count() >= 3, "{}", setup.libtorch);
         assert_eq!(setup.no_gpu.is_none(), tch::Cuda::device_count() > 0, "{setup:?}");
+    }
+
+    #[test]
+    fn deterministic_algorithms_are_asked_of_gpus_alone() {
+        use_deterministic_algorithms(Device::Cpu).unwrap();
+        assert!(!library::is_deterministic());
+        assert!(use_deterministic_algorithms(Device::Cuda(1000)).is_err());
     }
 
     #[test]

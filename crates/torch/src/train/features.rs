@@ -11,6 +11,7 @@ use tch::{Device, TchError, Tensor};
 
 use super::batches::{Input, moved};
 use super::checkpoint::TrialProgress;
+use super::device::loaders;
 use super::evaluate::{Evaluation, host_rows};
 use super::failure::Failure;
 use super::made::TrainingFeatures;
@@ -100,7 +101,7 @@ impl FixedTrunk {
             let batches = images(spec);
             prefetch(
                 0..spec.image_timetable().updates_per_pass(),
-                spec.workers,
+                loaders(device, spec.workers),
                 || batches.images_in_order(device),
                 |_, images: Result<Tensor, Failure>| {
                     go_on()?;

@@ -26,7 +26,7 @@ mod tests;
 
 pub use batches::StagedBatch;
 pub use checkpoint::keep_weights;
-pub use device::{resolve_device, set_threads, setup_of, use_threads};
+pub use device::{resolve_device, set_threads, setup_of, use_deterministic_algorithms, use_threads};
 pub use pretrained::check_weights;
 pub use see::see;
 pub use trial::run_trial;

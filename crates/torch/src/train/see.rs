@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tch::Device;
 
-use super::device::resolve_device;
+use super::device::{loaders, resolve_device};
 use super::evaluate::Evaluator;
 use super::failure::Failure;
 use super::pretrained::{self, Head};
@@ -35,7 +35,7 @@ fn seen(request: &SeeRequest<'_>, device: Device) -> Result<Seen, Failure> {
         eval_resize_px: request.eval_resize_px,
         precision: request.precision,
         classes: request.classes.unwrap_or(NO_CLASSES),
-        workers: request.workers,
+        workers: loaders(device, request.workers),
         device,
     };
     let stopped = || request.stop.load(Ordering::Relaxed);

@@ -6,6 +6,7 @@ use augtrial_trial::TrialSpec;
 use tch::Device;
 
 use super::batches::TrainingBatches;
+use super::device::loaders;
 use super::evaluate::Evaluator;
 use super::made::TrainingFeatures;
 
@@ -39,7 +40,7 @@ pub fn evaluator(spec: &TrialSpec<'_>, device: Device) -> Evaluator {
         eval_resize_px: spec.classifier.input.eval_resize_px,
         precision: spec.classifier.precision,
         classes: spec.classes,
-        workers: spec.workers,
+        workers: loaders(device, spec.workers),
         device,
     }
 }

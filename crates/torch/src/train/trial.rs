@@ -11,7 +11,7 @@ use super::aten::Bf16Region;
 use super::batches::{Input, StagedBatch};
 use super::checkpoint::{BestEpoch, TrialProgress};
 use super::cost::{Meter, Part, forget_peak_memory, peak_memory_bytes};
-use super::device::resolve_device;
+use super::device::{loaders, resolve_device};
 use super::evaluate::{Evaluation, predictions};
 use super::failure::Failure;
 use super::features::FixedTrunk;
@@ -175,7 +175,7 @@ impl<'a> RunningTrial<'a> {
         self.meter.restart();
         prefetch(
             updates,
-            spec.workers,
+            loaders(device, spec.workers),
             || batches.stager(device),
             |update, batch: Result<StagedBatch, Failure>| -> Result<(), Failure> {
                 self.heed_requests(epoch)?;

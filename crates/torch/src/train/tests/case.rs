@@ -76,6 +76,7 @@ impl Case {
             device: augtrial_plan::classifier::Device::Cpu,
             precision: Precision::Fp32,
             kernels: Kernels::Native,
+            deterministic: false,
             threads: None,
             input: augtrial_plan::classifier::Input::default(),
             optimizer: Optimizer::Sgd(sgd),
