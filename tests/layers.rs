@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const UNSAFE_FILES: &[&str] = &[
     "crates/data/src/mapped.rs",
     "crates/torch/src/library.rs",
-    "crates/torch/src/networks/script/module.rs",
+    "crates/torch/src/script/mod.rs",
     "crates/torch/src/train/aten.rs",
 ];
 
