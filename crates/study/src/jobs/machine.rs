@@ -39,13 +39,11 @@ impl Machine {
     /// This machine for a plan. A command says nothing of its device before it runs: it has a GPU where there is a driver.
     pub fn for_plan(plan: &Plan, worker: Option<&WorkerProgram>) -> Self {
         let Classifier { device, ref command, .. } = plan.classifier;
-        match command {
-            None => Self::here(device, worker),
-            Some(_) => {
-                let has_gpu = device != Device::Cpu && has_driver();
-                Self { gpu: has_gpu.then_some(Gpu { free_bytes: None }), ..Self::here(Device::Cpu, None) }
-            }
+        if command.is_none() {
+            return Self::here(device, worker);
         }
+        let has_gpu = device != Device::Cpu && has_driver();
+        Self { gpu: has_gpu.then_some(Gpu { free_bytes: None }), ..Self::here(Device::Cpu, None) }
     }
 }
 
