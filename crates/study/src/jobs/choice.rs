@@ -217,6 +217,6 @@ mod tests {
         assert_eq!(crew(&small, (64, 48), None, gpu(4), 9), (2, 2), "the threads stay");
         assert_eq!(crew(&small, (64, 48), Some(2), gpu(80), 9), (2, 4));
         let choice = choose(&seeing(&small, (64, 48)), Some(8), gpu(4), &Left { trials: 9, ..Left::default() });
-        assert_eq!(choice.warning.unwrap(), "GPU memory for 2 at once, at 1.5 GB each: 8 jobs may not fit");
+        assert_eq!(choice.warning.unwrap(), "GPU memory for 2 at once, at 1.2 GB each: 8 jobs may not fit");
     }
 }
