@@ -2,8 +2,10 @@
 //! error.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 use super::CliError;
@@ -12,7 +14,13 @@ use augtrial_base::text;
 
 /// Writes one line.
 pub(super) fn line(line: impl Display) -> Result<(), CliError> {
-    match writeln!(anstream::stdout(), "{}", text::screen(&line.to_string())) {
+    let text = format!("{}\n", text::screen(&line.to_string()));
+    // Without styles in one piece: a stream that takes them out writes a long table row by row.
+    let written = match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => io::stdout().write_all(strip_str(&text).to_string().as_bytes()),
+        _ => anstream::stdout().write_all(text.as_bytes()),
+    };
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
     }
