@@ -2,10 +2,8 @@
 //! error.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{ErrorKind, Write as _};
 
-use anstream::adapter::strip_str;
-use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 use super::CliError;
@@ -14,13 +12,7 @@ use augtrial_base::text;
 
 /// Writes one line.
 pub(super) fn line(line: impl Display) -> Result<(), CliError> {
-    let text = format!("{}\n", text::screen(&line.to_string()));
-    // Without styles in one piece: a stream that takes them out writes a long table row by row.
-    let written = match AutoStream::choice(&io::stdout()) {
-        ColorChoice::Never => io::stdout().write_all(strip_str(&text).to_string().as_bytes()),
-        _ => anstream::stdout().write_all(text.as_bytes()),
-    };
-    match written {
+    match writeln!(anstream::stdout(), "{}", text::screen(&line.to_string())) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
     }
