@@ -86,11 +86,9 @@ pub fn choose(plan: &Plan, asked: Option<u32>, machine: Machine, left: &Left<'_>
 
 /// The memories that jobs share: name, what is free of it, and what the largest job needs.
 fn memories(plan: &Plan, machine: Machine, left: &Left<'_>) -> Vec<(&'static str, Option<u64>, u64)> {
-    let largest = |of_trial: u64| left.arms.iter().map(|arm| memory::of_editor(plan, arm)).fold(of_trial, u64::max);
-    let main = ("memory", machine.free_bytes, largest(memory::of_trial(plan)));
-    let gpu = machine
-        .gpu
-        .map(|gpu| ("GPU memory", gpu.free_bytes, memory::GPU_CONTEXT_BYTES + largest(memory::of_trial(plan))));
+    let needed = left.arms.iter().map(|arm| memory::of_editor(plan, arm)).fold(memory::of_trial(plan), u64::max);
+    let main = ("memory", machine.free_bytes, needed);
+    let gpu = machine.gpu.map(|gpu| ("GPU memory", gpu.free_bytes, memory::GPU_CONTEXT_BYTES + needed));
     std::iter::once(main).chain(gpu).collect()
 }
 

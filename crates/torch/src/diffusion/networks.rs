@@ -78,7 +78,7 @@ impl Networks {
         let text = self.bundle.manifest().text;
         let rows: Vec<Tensor> = instructions.iter().map(|ids| Tensor::from_slice(ids)).collect();
         let expected = [instructions.len() as i64, text.length.into(), text.width.into()];
-        self.run(Part::TextEncoder, &[Tensor::stack(&rows, 0).to_device(self.device)], &expected)
+        self.run(Part::TextEncoder, c"forward", &[Tensor::stack(&rows, 0).to_device(self.device)], &expected)
     }
 
     /// The mode of the posterior, `[B, C, H/8, W/8]` and unscaled, of images `[B, 3, H, W]` in `[-1, 1]`.
@@ -90,7 +90,7 @@ impl Networks {
         let [batch, _, height, width] = dims(image);
         let down = i64::from(latent.downsampling);
         let expected = [batch, latent.channels.into(), height / down, width / down];
-        self.run(Part::VaeEncoder, &[self.floating(image, self.dtype.vae)], &expected)
+        self.run(Part::VaeEncoder, c"forward", &[self.floating(image, self.dtype.vae)], &expected)
     }
 
     /// Images `[B, 3, H, W]`, about `[-1, 1]`, of latents `[B, C, H/8, W/8]` that are already divided by the scale factor.
@@ -101,7 +101,7 @@ impl Networks {
         let down = i64::from(self.bundle.manifest().latent.downsampling);
         let [batch, _, height, width] = dims(latents);
         let expected = [batch, 3, height * down, width * down];
-        self.run(Part::VaeDecoder, &[self.floating(latents, self.dtype.vae)], &expected)
+        self.run(Part::VaeDecoder, c"forward", &[self.floating(latents, self.dtype.vae)], &expected)
     }
 
     /// The predicted noise `[N, C, h, w]` at `timestep`, of latents beside image latents `[N, 2C, h, w]` and text
@@ -110,7 +110,7 @@ impl Networks {
     /// # Errors
     /// As [`Self::encode_text`].
     pub fn predict_noise(&self, input: &Tensor, timestep: f64, text: &Tensor) -> Result<Tensor, BundleError> {
-        self.run(Part::Unet, &self.unet_inputs(input, timestep, text), &self.noise_shape(input))
+        self.run(Part::Unet, c"forward", &self.unet_inputs(input, timestep, text), &self.noise_shape(input))
     }
 
     /// As [`Self::predict_noise`], to the bit, with what its last layer saw of the others.
@@ -143,8 +143,7 @@ impl Networks {
         self.require_feature_reuse()?;
         let [input_rows, times, text] = self.unet_inputs(input, timestep, text);
         let inputs = [input_rows, times, text, features.0.shallow_clone()];
-        let [noise] = self.call(Part::Unet, c"from_features", &inputs)?;
-        Self::checked(Part::Unet, &noise, &self.noise_shape(input))
+        self.run(Part::Unet, c"from_features", &inputs, &self.noise_shape(input))
     }
 
     /// That the bundle has the two methods above.
@@ -173,8 +172,8 @@ impl Networks {
         tensor.to_device(self.device).to_kind(kind(dtype))
     }
 
-    fn run(&self, part: Part, inputs: &[Tensor], expected: &[i64]) -> Result<Tensor, BundleError> {
-        let [output] = self.call(part, c"forward", inputs)?;
+    fn run(&self, part: Part, method: &CStr, inputs: &[Tensor], expected: &[i64]) -> Result<Tensor, BundleError> {
+        let [output] = self.call(part, method, inputs)?;
         Self::checked(part, &output, expected)
     }
 
