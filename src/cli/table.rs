@@ -89,10 +89,14 @@ fn side_by_side(header: &[&str], rows: &[Vec<String>], columns: Option<usize>) -
         if cells.is_empty() {
             continue;
         }
-        if cells.iter().all(|cell| is_number(cell)) {
+        let numbers = cells.iter().all(|cell| is_number(cell));
+        if numbers {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        if cells.iter().all(|cell| is_number(cell) || is_interval(cell)) {
+        if columns.is_none() {
+            continue;
+        }
+        if numbers || cells.iter().all(|cell| is_number(cell) || is_interval(cell)) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         } else {
             let least = u16::try_from(least(header, rows, index)).unwrap_or(u16::MAX);
@@ -117,7 +121,7 @@ fn color(cell: &str) -> Option<Color> {
 fn is_number(cell: &str) -> bool {
     let number = |text: &str| {
         let text = text.trim().trim_start_matches(['+', '\u{2212}', '<']).trim_end_matches('%').trim();
-        text.replace(',', "").parse::<f64>().is_ok()
+        text.parse::<f64>().is_ok() || (text.contains(',') && text.replace(',', "").parse::<f64>().is_ok())
     };
     let is_share = || cell.split_once('/').is_some_and(|(part, whole)| number(part) && number(whole));
     matches!(cell, "" | "-" | "\u{2014}") || number(cell) || is_share()

@@ -67,23 +67,23 @@ pub fn terminal(text: &str) -> String {
 /// writes (SGR, OSC 8) stay; whatever else steers a terminal becomes visible. The length is not bounded.
 #[must_use]
 pub fn screen(text: &str) -> Cow<'_, str> {
-    let stays = |character| matches!(character, '\n' | '\t');
-    if !text.contains(|character| steers(character) && !stays(character)) {
+    let hidden = |character| steers(character) && !matches!(character, '\n' | '\t');
+    if !text.contains(hidden) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(character) = rest.chars().next() {
-        let bytes = own_sequence(rest).unwrap_or(0);
-        if bytes > 0 {
-            shown.push_str(&rest[..bytes]);
-        } else if steers(character) && !stays(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
+    while let Some((at, character)) = rest.char_indices().find(|(_, character)| hidden(*character)) {
+        let (plain, steering) = rest.split_at(at);
+        shown.push_str(plain);
+        let own = own_sequence(steering);
+        match own {
+            Some(bytes) => shown.push_str(&steering[..bytes]),
+            None => shown.extend(character.escape_unicode()),
         }
-        rest = &rest[bytes.max(character.len_utf8())..];
+        rest = &steering[own.unwrap_or(character.len_utf8())..];
     }
+    shown.push_str(rest);
     Cow::Owned(shown)
 }
 

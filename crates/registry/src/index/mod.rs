@@ -1,16 +1,16 @@
-//! The `SQLite` index `runs/registry.sqlite`: opening, migrations, transactions, and bringing it up to date with the folders.
+//! The `SQLite` index `runs/registry.sqlite`: opening, migrations, transactions, and what it holds as text.
 //!
 //! Workers do not write it; leaders of studies and commands that look do, each on this machine. Write-ahead log, full
 //! synchronization, immediate transactions and a long busy timeout keep them from losing what they were told is written
 //! (<https://www.sqlite.org/wal.html>, <https://www.sqlite.org/lang_transaction.html>).
 
+mod catch_up;
 pub mod list;
 pub mod names;
 pub mod query;
 pub mod rows;
 pub mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,9 +18,6 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::RegistryError;
-use super::folder::{Look, RunFolder};
-use super::id::RunId;
-use augtrial_base::words::chain;
 
 /// How long a writer waits for another before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -93,8 +90,10 @@ impl Index {
     /// As [`open`](Self::open), and whatever reading the folders gives.
     pub fn build(path: &Path, runs_dir: &Path) -> Result<usize, RegistryError> {
         let mut index = Self::open(path)?;
-        // Nobody sees the file before it is whole and synced by the caller.
-        index.db.pragma_update(None, "synchronous", "OFF").map_err(|source| index.failed(source))?;
+        // Nobody sees the file before it is whole and synced by the caller, and it is thrown away if it does not become so.
+        for setting in ["synchronous", "journal_mode"] {
+            index.db.pragma_update(None, setting, "OFF").map_err(|source| index.failed(source))?;
+        }
         index.catch_up(runs_dir)?;
         let runs = index.len()?;
         let Self { db, path } = index;
@@ -165,80 +164,10 @@ impl Index {
         if self.is_in_memory() { work(&mut self.db) } else { work(&mut connect_read_only(&self.path)?) }
     }
 
-    /// Brings the index up to date with the folders: runs that a kill kept out of it come in, runs whose folder is gone
-    /// go out, and runs whose files were changed are read again.
-    pub fn catch_up(&mut self, runs_dir: &Path) -> Result<(), RegistryError> {
-        let on_disk: BTreeSet<RunId> = RunFolder::list(runs_dir)?.into_iter().collect();
-        let known = self.known()?;
-        for &run in known.keys().filter(|run| !on_disk.contains(run)) {
-            self.write(|db| rows::remove_run(db, run))?;
-        }
-        for &run in &on_disk {
-            let folder = RunFolder::of(runs_dir, run);
-            // Most runs have ended, and are told to be as they were by the stamp alone.
-            let settled =
-                known.get(&run).filter(|known| known.settled).is_some_and(|known| known.stamp == folder.stamp());
-            if !settled {
-                self.take_up(&folder, known.get(&run))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The same for one run.
-    pub fn catch_up_run(&mut self, runs_dir: &Path, run: RunId) -> Result<(), RegistryError> {
-        let known = self.known()?.remove(&run);
-        self.take_up(&RunFolder::of(runs_dir, run), known.as_ref())
-    }
-
-    /// Reads a folder into the index, or sets the run aside if its record is damaged.
-    fn take_up(&mut self, folder: &RunFolder, known: Option<&Known>) -> Result<(), RegistryError> {
-        // Before the files are read: what is changed while they are read is read again.
-        let stamp = folder.stamp();
-        match self.read_folder(folder, &stamp, known) {
-            Err(error) if error.is_damage() && folder.exists() => {
-                let newer = matches!(error, RegistryError::NewerFormat { .. });
-                let problem = match &error {
-                    RegistryError::Damaged { problem, .. } => problem.clone(),
-                    other => chain(other),
-                };
-                let key = folder.stated_trial_key();
-                self.write(|db| rows::set_aside(db, folder.run(), key.as_ref(), newer, &problem, &stamp))
-            }
-            read => read,
-        }
-    }
-
-    /// Of a run that another process holds only the beginning is read: the rest is changing.
-    fn read_folder(&mut self, folder: &RunFolder, stamp: &str, known: Option<&Known>) -> Result<(), RegistryError> {
-        let Look::Free(_lock) = folder.look()? else {
-            let (header, provenance, plan) = (folder.header()?, folder.provenance()?, folder.plan_toml()?);
-            return self.write(|db| rows::insert_run(db, &header, &provenance, &plan));
-        };
-        let ended = folder.has_ended();
-        if known.is_some_and(|known| known.stamp == stamp && (known.settled || !ended)) {
-            return Ok(());
-        }
-        let files = folder.read()?;
-        self.write(|db| rows::replace_run(db, &files, stamp))
-    }
-
     /// Number of runs.
     pub fn len(&self) -> Result<usize, RegistryError> {
         self.read(|db| {
             db.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, u32>(0)).map(|runs| runs as usize)
-        })
-    }
-
-    /// Every run that is in the index or set aside.
-    fn known(&self) -> Result<BTreeMap<RunId, Known>, RegistryError> {
-        self.read(|db| {
-            let mut statement = db.prepare(
-                "SELECT id, outcome IS NOT NULL, stamp FROM runs UNION ALL SELECT run, true, stamp FROM set_aside",
-            )?;
-            let known =
-                statement.query_map([], |row| Ok((row.get(0)?, Known { settled: row.get(1)?, stamp: row.get(2)? })))?;
-            known.collect()
         })
     }
 
@@ -272,13 +201,6 @@ fn connect_read_only(path: &Path) -> Result<Connection, RegistryError> {
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     db.pragma_update(None, "query_only", true).map_err(failed)?;
     Ok(db)
-}
-
-/// What the index knows of a run's folder.
-struct Known {
-    /// Whether the run has ended or is set aside.
-    settled: bool,
-    stamp: String,
 }
 
 /// Floats by their shortest exact text, so that a dump shows every bit.
