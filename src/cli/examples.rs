@@ -125,12 +125,12 @@ const EXAMPLES: &[Examples] = &[
             ("weights fetch resnet18 --from resnet18.pth", "weights that you have, of torchvision or timm"),
         ],
     ),
-    (&["import"], &[("import leakage.tar.gz", "records of another machine; `run` then continues from there")]),
+    (&["import"], &[("import leakage.tar.zst", "records of another machine; `run` then continues from there")]),
     (
         &["export", "records"],
         &[
-            ("export records experiments/leakage.toml leakage.tar.gz", "every cell of a design, for another machine"),
-            ("export records latest records.tar.gz", "the study of the newest run"),
+            ("export records experiments/leakage.toml leakage.tar.zst", "every cell of a design, for another machine"),
+            ("export records latest records.tar.zst", "the study of the newest run"),
         ],
     ),
     (&["runs"], &[("runs list", "all runs, the newest first"), ("runs show latest", "one of them with its curves")]),

@@ -48,7 +48,7 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
     assert!(sitting.contains("is not divided: it needs at least 2 values, there is 1."), "{sitting}");
     let none = lab.fail(2, &["explain", "experiment.toml"]);
     assert!(none.contains("no cell of the design tiny has a result with seeds 1-2"), "{none}");
-    assert!(lab.run(&["export", "records", "experiment.toml", "sitting.tar.gz"]).starts_with("wrote 4 runs"));
+    assert!(lab.run(&["export", "records", "experiment.toml", "sitting.tar.zst"]).starts_with("wrote 4 runs"));
     let done = lab.run(&["run", "experiment.toml", "-q"]);
     assert!(done.contains("4 trials trained, 4 reused, 0 failed"), "{done}");
     let again = lab.run(&["run", "experiment.toml", "-q"]);
@@ -75,10 +75,10 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
         assert!(told.contains(part), "{part}: {told}");
     }
     // Its records travel, and another machine goes on from them.
-    lab.run(&["export", "records", "experiment.toml", "all.tar.gz"]);
+    lab.run(&["export", "records", "experiment.toml", "all.tar.zst"]);
     let elsewhere = Lab::new(&design());
-    std::fs::copy(lab.path("all.tar.gz"), elsewhere.path("all.tar.gz")).unwrap();
-    assert!(elsewhere.run(&["import", "all.tar.gz"]).starts_with("8 runs taken in, 0 here before"));
+    std::fs::copy(lab.path("all.tar.zst"), elsewhere.path("all.tar.zst")).unwrap();
+    assert!(elsewhere.run(&["import", "all.tar.zst"]).starts_with("8 runs taken in, 0 here before"));
     assert_eq!(elsewhere.run(&["explain", "experiment.toml"]), told);
     assert!(elsewhere.run(&["run", "experiment.toml", "-q"]).contains("0 trials trained, 8 reused, 0 failed"));
     assert!(elsewhere.run(&["runs", "verify"]).contains('8'));

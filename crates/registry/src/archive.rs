@@ -2,12 +2,14 @@
 //! in. Weights stay where they are: they are large, and nothing that is compared needs them. So does whatever else is in a run's
 //! folder and is not of its record, and a report's pictures, if that is asked for: an archive that is published may hold no photograph.
 //!
-//! The file is a gzipped tar. Its first entry, `archive.json`, holds size and digest of every other entry; nothing is taken in
-//! before all of them agree, and each record is then verified against its own seal.
+//! The file is a tar, compressed by Zstandard, or by gzip if its name says so. Records of one study repeat what other records say,
+//! farther away than gzip looks: the 68 runs of a design, of 48 MB, take 2.1 MB and by gzip 13.5 MB. The first entry,
+//! `archive.json`, holds size and digest of every other entry; nothing is taken in before all of them agree, and each record is
+//! then verified against its own seal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::Compression;
@@ -29,6 +31,13 @@ const FORMAT: u32 = 1;
 const CONTENTS: &str = "archive.json";
 /// Files of a run's folder that do not travel: weights and states of training are large, and a lock or lease is of one machine.
 const STAYS: [&str; 4] = ["weights.safetensors", "checkpoint.safetensors", TRAINER_WEIGHTS, "lock"];
+/// Effort of the compression: 15 takes seven times as long for 6 % fewer bytes.
+const LEVEL: i32 = 9;
+/// Binary logarithm of the bytes behind in which repetitions are found; a reader needs that much memory, here 128 MB, and no archive
+/// may ask for more.
+const WINDOW_LOG: u32 = 27;
+/// What a gzipped file begins with (RFC 1952, 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes that an archive may hold unpacked: a registry of tens of thousands of runs has less.
 const MOST_BYTES: u64 = 64 << 30;
 
@@ -100,7 +109,19 @@ impl Registry {
         }
         paths.sort();
         let contents = Contents { format: FORMAT, studies: studies.to_vec(), files: self.marks(&paths)? };
-        disk::replace(path, |out| self.write_archive(&contents, out)).map_err(RegistryError::io("write", path))?;
+        let as_gzip = path.extension().is_some_and(|kind| kind == "gz" || kind == "tgz");
+        disk::replace(path, |out| {
+            if as_gzip {
+                self.write_archive(&contents, GzEncoder::new(out, Compression::default()))?.finish()?;
+            } else {
+                let mut encoder = zstd::Encoder::new(out, LEVEL)?;
+                encoder.long_distance_matching(true)?;
+                encoder.window_log(WINDOW_LOG)?;
+                self.write_archive(&contents, encoder)?.finish()?;
+            }
+            Ok(())
+        })
+        .map_err(RegistryError::io("write", path))?;
         let bytes = fs::metadata(path).map_err(RegistryError::io("read", path))?.len();
         Ok(Exported { runs: ended, unfinished: runs.len() - ended, bytes })
     }
@@ -114,15 +135,14 @@ impl Registry {
         paths.iter().map(mark).collect()
     }
 
-    fn write_archive(&self, contents: &Contents, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
+    fn write_archive<W: Write>(&self, contents: &Contents, out: W) -> io::Result<W> {
+        let mut archive = tar::Builder::new(out);
         let json = serde_json::to_vec(contents)?;
         append(&mut archive, CONTENTS, json.len() as u64, json.as_slice())?;
         for (name, mark) in &contents.files {
             append(&mut archive, name, mark.bytes, File::open(self.runs_dir().join(name))?)?;
         }
-        archive.into_inner()?.finish()?;
-        Ok(())
+        archive.into_inner()
     }
 
     /// Takes in what another registry exported. Runs that are here already are left alone, so that it can be done again.
@@ -254,20 +274,28 @@ fn spare_others(path: &Path) -> Result<(), RegistryError> {
     }
 }
 
-/// Whether a file begins as an archive does: gzipped, with the list of its files.
+/// The content of a compressed file, as far as an archive may go.
+fn uncompressed(file: File) -> io::Result<impl Read> {
+    let mut file = BufReader::new(file);
+    let content: Box<dyn Read> = if file.fill_buf()?.starts_with(&GZIP) {
+        Box::new(GzDecoder::new(file))
+    } else {
+        let mut decoder = zstd::Decoder::with_buffer(file)?;
+        decoder.window_log_max(WINDOW_LOG)?;
+        Box::new(decoder)
+    };
+    Ok(content.take(MOST_BYTES))
+}
+
+/// Whether a file begins as an archive does: compressed, with the list of its files.
 fn is_archive(path: &Path) -> io::Result<bool> {
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(File::open(path)?)).take(MOST_BYTES));
+    let mut archive = tar::Archive::new(uncompressed(File::open(path)?)?);
     let Some(first) = archive.entries()?.next().transpose()? else { return Ok(false) };
     let is_list = first.path_bytes().as_ref() == CONTENTS.as_bytes();
     Ok(is_list && serde_json::from_reader::<_, Contents>(first).is_ok())
 }
 
-fn append(
-    archive: &mut tar::Builder<impl io::Write>,
-    name: &str,
-    bytes: u64,
-    content: impl io::Read,
-) -> io::Result<()> {
+fn append(archive: &mut tar::Builder<impl Write>, name: &str, bytes: u64, content: impl Read) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes);
     header.set_mode(0o644);
@@ -285,7 +313,7 @@ fn unpack(path: &Path, folder: &Path) -> Result<(), RegistryError> {
     let problem = |problem: String| RegistryError::Archive { path: path.to_owned(), problem };
     let damaged = |error: io::Error| problem(format!("it is no whole archive of records: {error}"));
     let file = File::open(path).map_err(RegistryError::io("read", path))?;
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)).take(MOST_BYTES));
+    let mut archive = tar::Archive::new(uncompressed(file).map_err(damaged)?);
     let mut contents: Option<Contents> = None;
     let mut found = 0;
     for entry in archive.entries().map_err(damaged)? {

@@ -163,7 +163,7 @@ mod tests {
             RegistryError::UnknownRun { name: "zz".into(), nearest: vec![] }.to_string(),
             RegistryError::AmbiguousRun { name: "0".into(), candidates: vec!["00".into(), "01".into()] }.to_string(),
             RegistryError::Ended { run, status: "failed" }.to_string(),
-            RegistryError::InTheWay { path: "thesis.tar.gz".into() }.to_string(),
+            RegistryError::InTheWay { path: "thesis.tar.zst".into() }.to_string(),
         ];
         insta::assert_snapshot!(messages.join("\n"), @r"
         run 00000000000000ff is running in another process: process 7 on bench, since 2026-01-31T12:00:00.000Z
@@ -175,7 +175,7 @@ mod tests {
         `zz` names no run; `augtrial runs list` shows those that there are
         `0` names several runs: 00, 01
         run 00000000000000ff has failed and cannot be resumed: run the trial again for a new attempt
-        `thesis.tar.gz` is not an archive of records, so it is not replaced: give another name, or remove the file
+        `thesis.tar.zst` is not an archive of records, so it is not replaced: give another name, or remove the file
         ");
     }
 

@@ -30,7 +30,7 @@ fn records(registry: &Registry) -> Vec<(crate::RunSummary, Vec<augtrial_base::ev
 }
 
 fn export(registry: &Registry, folder: &Path) -> PathBuf {
-    let path = folder.join("demo.tar.gz");
+    let path = folder.join("demo.tar.zst");
     let exported = registry.export_records(&["demo".to_owned()], &runs_of(registry), &path, true).unwrap();
     assert_eq!((exported.runs, exported.unfinished), (2, 0));
     path
@@ -59,7 +59,7 @@ fn pictures_stay_behind_if_that_is_asked_for() {
     let (folder, digest) = (tempfile::tempdir().unwrap(), augtrial_base::digest::Digest::of_bytes(b"pixels"));
     let plan = plan("demo").digest();
     for pictures in [true, false] {
-        let path = folder.path().join(format!("{pictures}.tar.gz"));
+        let path = folder.path().join(format!("{pictures}.tar.zst"));
         registry.export_records(&["demo".to_owned()], &runs_of(&registry), &path, pictures).unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         let other = open(elsewhere.path());
@@ -77,6 +77,20 @@ fn the_same_records_give_the_same_bytes() {
 }
 
 #[test]
+fn an_archive_whose_name_says_so_is_gzipped_and_holds_the_same() {
+    let (_runs, registry) = study();
+    let folder = tempfile::tempdir().unwrap();
+    let (usual, gzipped) = (export(&registry, folder.path()), folder.path().join("demo.tar.gz"));
+    registry.export_records(&["demo".to_owned()], &runs_of(&registry), &gzipped, true).unwrap();
+    let begins = |path: &Path, magic: &[u8]| fs::read(path).unwrap().starts_with(magic);
+    // RFC 8878, 3.1.1: the magic number of a Zstandard frame.
+    assert!(begins(&gzipped, &GZIP) && begins(&usual, &[0x28, 0xb5, 0x2f, 0xfd]));
+    assert_eq!(names_in(&gzipped), names_in(&usual));
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert_eq!(open(elsewhere.path()).import_records(&gzipped).unwrap(), Imported { runs: 2, known: 0, studies: 1 });
+}
+
+#[test]
 fn weights_stay_behind_and_a_record_without_them_is_whole_and_one_without_anything_else_is_not() {
     let runs = tempfile::tempdir().unwrap();
     let registry = open(runs.path());
@@ -85,7 +99,7 @@ fn weights_stay_behind_and_a_record_without_them_is_whole_and_one_without_anythi
     let run = guard.run();
     complete_with(guard, &["weights.safetensors"]);
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("demo.tar.gz");
+    let path = folder.path().join("demo.tar.zst");
     registry.export_records(&[], &runs_of(&registry), &path, true).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = open(elsewhere.path());
@@ -97,7 +111,7 @@ fn weights_stay_behind_and_a_record_without_them_is_whole_and_one_without_anythi
 
 /// Names of everything in an archive but its list, sorted.
 fn names_in(path: &Path) -> BTreeSet<String> {
-    let mut archive = tar::Archive::new(GzDecoder::new(File::open(path).unwrap()));
+    let mut archive = tar::Archive::new(uncompressed(File::open(path).unwrap()).unwrap());
     let names =
         archive.entries().unwrap().map(|entry| String::from_utf8_lossy(&entry.unwrap().path_bytes()).into_owned());
     names.filter(|name| name != CONTENTS).collect()
@@ -115,7 +129,7 @@ fn of_a_run_that_a_command_trained_the_record_travels_and_neither_its_weights_no
     }
     complete_with(guard, &["trainer.json", TRAINER_WEIGHTS]);
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("demo.tar.gz");
+    let path = folder.path().join("demo.tar.zst");
     registry.export_records(&[], &runs_of(&registry), &path, false).unwrap();
     let record = ["header.json", "plan.toml", "provenance.json", "events.jsonl", "predictions.jsonl", "done.json"];
     let expected = record.iter().chain(&["trainer.json"]).map(|name| format!("trials/{run}/{name}")).collect();
@@ -125,7 +139,7 @@ fn of_a_run_that_a_command_trained_the_record_travels_and_neither_its_weights_no
     assert_eq!(other.import_records(&path).unwrap().runs, 1);
     other.verify(run).unwrap();
     // What was taken in goes on to a third registry as it came.
-    let again = folder.path().join("again.tar.gz");
+    let again = folder.path().join("again.tar.zst");
     other.export_records(&[], &runs_of(&other), &again, false).unwrap();
     assert_eq!(fs::read(&again).unwrap(), fs::read(&path).unwrap());
 }
@@ -162,7 +176,7 @@ fn a_record_that_another_process_puts_in_place_meanwhile_is_compared_too() {
         if !same {
             fs::write(ours.file(DONE), "{}").unwrap();
         }
-        let taken = take_run(&theirs, &ours, Path::new("demo.tar.gz"));
+        let taken = take_run(&theirs, &ours, Path::new("demo.tar.zst"));
         match taken {
             Ok(taken) => assert!(same && !taken),
             Err(error) => assert!(!same && error.to_string().contains("with another record"), "{error}"),
@@ -213,7 +227,7 @@ fn no_change_of_an_archive_makes_its_reader_panic_or_is_taken_in() {
     let (_runs, registry) = study();
     let folder = tempfile::tempdir().unwrap();
     let sound = fs::read(export(&registry, folder.path())).unwrap();
-    let path = folder.path().join("changed.tar.gz");
+    let path = folder.path().join("changed.tar.zst");
     fuzz("changed archives of records", 60, &prop::collection::vec(Mutation::any(), 1..4), |changes| {
         let bytes = Mutation::all(&changes, &sound);
         fs::write(&path, &bytes).unwrap();
