@@ -26,7 +26,7 @@ pub fn picture_features(
     threads: Option<u32>,
     context: &Context<'_>,
 ) -> Result<PictureFeatures, StudyError> {
-    context.engine()?.use_threads(threads);
+    context.engine()?.begin(&plan.classifier, threads)?;
     let looker = Looker::given(choice, plan, context)?.expect("an audit looks with a network that is named");
     let images = &audited.manifest.images;
     let pictures = Picture::of_records(audited.source.root(), images);

@@ -112,10 +112,7 @@ pub fn replay(name: &str, options: &ReplayOptions, context: &Context<'_>) -> Res
     let plan = recorded.plan(options)?;
     kernels::require(plan.classifier.kernels)?;
     let then = Some(recorded.record.provenance.threads).filter(|&threads| threads > 0);
-    let threads = context.engine()?.use_threads(options.threads.or(then));
-    if plan.classifier.deterministic {
-        context.engine()?.use_deterministic_algorithms(plan.classifier.device)?;
-    }
+    let threads = context.engine()?.begin(&plan.classifier, options.threads.or(then))?;
 
     let only = Options { arms: vec![header.arm.clone()], ..Options::default() };
     only.check(&plan)?;

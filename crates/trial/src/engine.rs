@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use augtrial_augment::edit::{BundleError, OpenEditor, Verification};
 use augtrial_base::digest::Digest;
 use augtrial_base::events::{EpochMetrics, Observer, Prediction, TestResult};
-use augtrial_plan::classifier::Device;
+use augtrial_plan::classifier::{Classifier, Device};
 use augtrial_plan::networks::Architecture;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,7 @@ pub const WEIGHTS_FILE_NAME: &str = "weights.safetensors";
 
 /// Trains trials, opens editors, and says what it computes on.
 pub trait Engine: OpenEditor {
-    /// What trials on `device` run on; call it after [`use_threads`](Self::use_threads) and
-    /// [`use_deterministic_algorithms`](Self::use_deterministic_algorithms).
+    /// What trials on `device` run on; call it after [`begin`](Self::begin).
     ///
     /// # Errors
     /// [`TrainError::Device`].
@@ -35,6 +34,18 @@ pub trait Engine: OpenEditor {
     /// # Errors
     /// [`TrainError::Device`].
     fn use_deterministic_algorithms(&self, device: Device) -> Result<(), TrainError>;
+
+    /// Both, as a classifier and its user ask for them, before anything is computed; returns the number of threads.
+    ///
+    /// # Errors
+    /// [`TrainError::Device`].
+    fn begin(&self, classifier: &Classifier, threads: Option<u32>) -> Result<u32, TrainError> {
+        let threads = self.use_threads(threads);
+        if classifier.deterministic {
+            self.use_deterministic_algorithms(classifier.device)?;
+        }
+        Ok(threads)
+    }
 
     /// Runs a trial, or the rest of it if `spec.folder` holds its checkpoint.
     ///

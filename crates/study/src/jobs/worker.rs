@@ -132,10 +132,7 @@ impl Desk<'_> {
             Some(_) => &external,
             None => self.engine.ok_or(StudyError::NoEngine)?,
         };
-        engine.use_threads(Some(crew.threads));
-        if plan.classifier.deterministic {
-            engine.use_deterministic_algorithms(plan.classifier.device)?;
-        }
+        engine.begin(&plan.classifier, Some(crew.threads))?;
         let workspace = Workspace { runs: assignment.runs.clone(), reports: std::path::PathBuf::new() };
         let context = Context {
             workspace: &workspace,

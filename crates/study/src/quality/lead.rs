@@ -52,7 +52,7 @@ pub fn quality(
         plan.base.clone_from(&sheet.base);
     }
     let plan = &plan;
-    context.engine()?.use_threads(options.threads);
+    context.engine()?.begin(&plan.classifier, options.threads)?;
     let given = Looker::given(&options.features, plan, context)?;
     let draws = Draws::read(plan, context)?;
     let prepared = draws.first();
