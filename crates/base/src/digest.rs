@@ -123,12 +123,11 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || ParseDigestError(text.to_owned());
         let value = |digit: u8| char::from(digit).to_digit(16).ok_or_else(wrong);
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(wrong()) };
-        let mut bytes = [0; 32];
-        if pairs.len() != bytes.len() {
+        if text.len() != 64 {
             return Err(wrong());
         }
-        for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+        let mut bytes = [0; 32];
+        for (byte, &[high, low]) in bytes.iter_mut().zip(text.as_bytes().as_chunks().0) {
             *byte = (value(high)? << 4 | value(low)?) as u8;
         }
         Ok(Self(bytes))

@@ -105,38 +105,37 @@ impl Index {
                 });
             }
             drop(teller);
-            while let Ok(first) = news.recv() {
-                self.write_batch(first, &news)?;
+            let mut news = news.iter().peekable();
+            // What comes first is waited for outside of its transaction.
+            while news.peek().is_some() {
+                self.write_batch(&mut news)?;
             }
             Ok(())
         })
     }
 
-    /// Writes the first news, and what comes within the time of a batch, in one transaction.
+    /// Writes what comes within the time of a batch in one transaction.
     fn write_batch(
         &mut self,
-        first: Result<News, RegistryError>,
-        more: &mpsc::Receiver<Result<News, RegistryError>>,
+        news: &mut impl Iterator<Item = Result<News, RegistryError>>,
     ) -> Result<(), RegistryError> {
-        let begun = Clock::System.start();
         // Nobody takes a run before what was read of it is written.
         let mut locks = Vec::new();
-        let mut unread = None;
+        let mut read = Ok(());
         self.write(|db| {
-            let mut next = Some(first);
-            while let Some(news) = next {
-                match news {
+            let begun = Clock::System.start();
+            while begun.elapsed() < BATCH
+                && read.is_ok()
+                && let Some(next) = news.next()
+            {
+                match next {
                     Ok(news) => locks.extend(news.write(db)?),
-                    Err(error) => {
-                        unread = Some(error);
-                        break;
-                    }
+                    Err(error) => read = Err(error),
                 }
-                next = if begun.elapsed() < BATCH { more.recv().ok() } else { None };
             }
             Ok(())
         })?;
-        unread.map_or(Ok(()), Err)
+        read
     }
 }
 

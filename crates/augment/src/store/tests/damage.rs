@@ -7,8 +7,8 @@ use augtrial_base::testing::{Mutation, fuzz};
 
 #[test]
 fn images_damaged_while_unfinished_are_made_again() {
-    let (study, whole, resumed) = (Study::new(), folder(), folder());
-    let expected = study.make(whole.path(), &study.maker()).unwrap();
+    let (study, _whole, expected) = finished();
+    let resumed = folder();
     study.make_and_stop(resumed.path(), 9).unwrap_err();
 
     let partial = resumed.path().join(format!("{}.partial", expected.digest));
@@ -27,8 +27,7 @@ fn images_damaged_while_unfinished_are_made_again() {
 
 #[test]
 fn damage_to_a_finished_set_is_seen() {
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (_study, _sets, set) = finished();
     let path = set.folder.join(&set.images[3].file);
     let sound = fs::read(&path).unwrap();
 
@@ -50,8 +49,7 @@ fn damage_to_a_finished_set_is_seen() {
 fn a_damaged_set_is_made_anew_where_it_is_damaged_and_it_is_said() {
     /// The file's new content; none if it is removed.
     type Change = fn(&[u8]) -> Option<Vec<u8>>;
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (study, sets, set) = finished();
     let before = content(&set.folder);
     let image = set.folder.join(&set.images[3].file);
     let manifest = set.folder.join("manifest.jsonl");
@@ -79,8 +77,7 @@ fn a_damaged_set_is_made_anew_where_it_is_damaged_and_it_is_said() {
 /// What is made of damaged pixels is as whole as what is made of sound ones: lines of another lineage vouch for nothing.
 #[test]
 fn lines_of_another_recipe_do_not_survive_in_a_set_that_is_made_anew() {
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (study, sets, set) = finished();
     let before = content(&set.folder);
     let manifest = set.folder.join("manifest.jsonl");
     let sound = fs::read_to_string(&manifest).unwrap();
@@ -92,8 +89,8 @@ fn lines_of_another_recipe_do_not_survive_in_a_set_that_is_made_anew() {
 
 #[test]
 fn what_a_killed_process_was_writing_does_not_get_into_the_set() {
-    let (study, whole, resumed) = (Study::new(), folder(), folder());
-    let expected = study.make(whole.path(), &study.maker()).unwrap();
+    let (study, _whole, expected) = finished();
+    let resumed = folder();
     study.make_and_stop(resumed.path(), 6).unwrap_err();
     let partial = resumed.path().join(format!("{}.partial", expected.digest));
     let images = partial.join(&expected.images[0].file);
@@ -107,8 +104,7 @@ fn what_a_killed_process_was_writing_does_not_get_into_the_set() {
 
 #[test]
 fn no_change_of_a_manifest_makes_its_reader_panic_or_take_an_image_from_elsewhere() {
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (_study, _sets, set) = finished();
     let path = set.folder.join("manifest.jsonl");
     let sound = fs::read(&path).unwrap();
     let strategy = prop::collection::vec(Mutation::any(), 1..6);
@@ -126,8 +122,7 @@ fn no_change_of_a_manifest_makes_its_reader_panic_or_take_an_image_from_elsewher
 
 #[test]
 fn a_manifest_that_was_changed_is_refused() {
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (_study, _sets, set) = finished();
     let path = set.folder.join("manifest.jsonl");
     let sound = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = sound.lines().collect();

@@ -148,6 +148,13 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// A study and its whole set, in a folder that lasts as long as it is held.
+fn finished() -> (Study, TempDir, DerivedSet) {
+    let (study, sets) = (Study::new(), folder());
+    let set = study.make(sets.path(), &study.maker()).unwrap();
+    (study, sets, set)
+}
+
 fn problem(result: Result<DerivedSet, StoreError>) -> String {
     match result {
         Err(StoreError::Damaged { problem, .. }) => problem,
@@ -157,8 +164,7 @@ fn problem(result: Result<DerivedSet, StoreError>) -> String {
 
 #[test]
 fn a_set_holds_every_planned_image_with_its_lineage() {
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (study, sets, set) = finished();
     assert!(!set.reused && set.missing.is_empty());
     assert_eq!(set.images.len(), 7 * COPIES as usize);
     assert_eq!(set.pixels().unwrap().len(), set.images.len());
@@ -178,8 +184,7 @@ fn a_set_holds_every_planned_image_with_its_lineage() {
 
 #[test]
 fn a_finished_set_is_reused_and_no_file_of_it_is_touched() {
-    let (study, sets) = (Study::new(), folder());
-    let first = study.make(sets.path(), &study.maker()).unwrap();
+    let (study, sets, first) = finished();
     let before = tree(sets.path());
     let maker = study.maker();
     let second = study.make(sets.path(), &maker).unwrap();
@@ -217,8 +222,8 @@ fn whatever_changes_pixels_changes_the_digest_and_nothing_else_does() {
 
 #[test]
 fn an_interrupted_set_continues_and_ends_byte_identical() {
-    let (study, whole, resumed) = (Study::new(), folder(), folder());
-    let expected = study.make(whole.path(), &study.maker()).unwrap();
+    let (study, _whole, expected) = finished();
+    let resumed = folder();
 
     match study.make_and_stop(resumed.path(), 6) {
         Err(StoreError::Interrupted { done: 6, planned: 14, .. }) => {}
@@ -234,8 +239,7 @@ fn an_interrupted_set_continues_and_ends_byte_identical() {
 
 #[test]
 fn a_set_that_lacked_only_its_final_name_is_not_made_again() {
-    let (study, sets) = (Study::new(), folder());
-    let set = study.make(sets.path(), &study.maker()).unwrap();
+    let (study, sets, set) = finished();
     let before = content(&set.folder);
     fs::rename(&set.folder, sets.path().join(format!("{}.partial", set.digest))).unwrap();
     let maker = study.maker();
