@@ -21,7 +21,8 @@ use augtrial_study::{as_tuned, runs_behind};
 pub(super) struct RecordsArgs {
     /// An experiment file (all cells, if it is a design), a study's name, or `latest`.
     study: String,
-    /// The file to write: everything but weights, as a tar that Zstandard compresses (gzip, if the name ends `.gz` or `.tgz`). An earlier one of this name is replaced, another file is not.
+    /// The file to write: a tar of everything but weights, compressed by Zstandard, or by gzip if its name ends in `.gz` or
+    /// `.tgz`. An earlier one of this name is replaced, another file is not.
     file: PathBuf,
     /// Leave out the gallery's images, so that the file may be published where the photographs may not.
     #[arg(long)]
