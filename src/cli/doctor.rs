@@ -10,6 +10,7 @@ use augtrial_base::clock::Clock;
 use augtrial_base::progress::human_bytes;
 use augtrial_plan::classifier::{Device, Kernels};
 use augtrial_registry::Registry;
+use augtrial_trial::Setup;
 use augtrial_trial::kernels::{self, EMULATED_BF16_SLOWDOWN};
 
 pub(super) fn doctor(as_json: Json, global: &Global) -> Result<(), CliError> {
@@ -77,10 +78,12 @@ fn build() -> &'static str {
 }
 
 /// Whether a GPU is used, with its free memory, or why none is.
-fn gpu(problem: Option<&str>, free_bytes: Option<u64>) -> String {
-    let used =
-        || format!("used{}", free_bytes.map_or_else(String::new, |free| format!(", {} free", human_bytes(free))));
-    problem.map_or_else(used, |reason| format!("none: {reason}"))
+fn gpu(setup: &Setup) -> String {
+    if let Some(reason) = &setup.no_gpu {
+        return format!("none: {reason}");
+    }
+    let free = setup.gpu_free_bytes.map(|free| format!("{} free", human_bytes(free)));
+    ["used".to_owned()].into_iter().chain(setup.gpu_name.clone()).chain(free).collect::<Vec<_>>().join(", ")
 }
 
 /// What trains, as label and value.
@@ -90,8 +93,8 @@ fn training() -> Vec<[String; 2]> {
     match setup {
         Ok(setup) => vec![
             ["LibTorch".to_owned(), format!("{} in {}", setup.libtorch, setup.folder.display())],
-            ["device".to_owned(), setup.device],
-            ["GPU".to_owned(), gpu(setup.no_gpu.as_deref(), setup.gpu_free_bytes)],
+            ["device".to_owned(), setup.device.clone()],
+            ["GPU".to_owned(), gpu(&setup)],
             ["CPU kernels".to_owned(), setup.cpu_capability],
             ["bit-identical reruns".to_owned(), if setup.bit_identical { "yes" } else { "not promised" }.to_owned()],
         ],

@@ -19,7 +19,7 @@ use augtrial_plan::dataset::Dataset;
 use augtrial_plan::design::Design;
 use augtrial_registry::Registry;
 use augtrial_report::{DesignHeading, design_answers, design_limits, write_design_report};
-use augtrial_study::{StudyError, design_results};
+use augtrial_study::{StudyError, design_makings, design_results};
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
@@ -77,7 +77,8 @@ pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliErro
         synthetic: matches!(plan.dataset, Dataset::Synthetic(_)),
     };
     let folder = global.reports.join(&design.name).join("explained");
-    let page = write_design_report(&comparison, heading, &folder).map_err(StudyError::from)?;
+    let provenance = design_makings(&design, &registry)?;
+    let page = write_design_report(&comparison, heading, &provenance, &folder).map_err(StudyError::from)?;
     line(format_args!("\npage: {}", link(&page)))
 }
 

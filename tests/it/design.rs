@@ -74,6 +74,11 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
     for part in ["As published, flipped is", "protocol (as-published instead of leak-free):", "training noise varies"] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    // The page says what its runs were made by: all of them, and in which some differ.
+    let page = std::fs::read_to_string(lab.path("reports/tiny/explained/report.md")).unwrap();
+    for part in ["**runs**: 8", "**device**: cpu, ", r"**overrides**: study.seeds=\[1\] (4 runs)", "**command 2**: "] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
     // Its records travel, and another machine goes on from them.
     lab.run(&["export", "records", "experiment.toml", "all.tar.zst"]);
     let elsewhere = Lab::new(&design());

@@ -48,6 +48,7 @@ impl Engine for External<'_> {
             folder: PathBuf::new(),
             device: device.to_string(),
             no_gpu: None,
+            gpu_name: None,
             gpu_free_bytes: None,
             threads: self.threads.load(Ordering::Relaxed),
             cpu_capability: "unknown".to_owned(),

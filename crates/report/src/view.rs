@@ -237,7 +237,7 @@ fn clean(comparison: &mut Comparison) {
     arms.chain(contrasts).for_each(|missing| missing.reason = text::reason(&missing.reason));
 }
 
-fn shown_fact(fact: &Fact) -> Fact {
+pub(crate) fn shown_fact(fact: &Fact) -> Fact {
     Fact { label: text::reason(&fact.label), value: text::visible(&text::cap(&fact.value, 2000)).into_owned() }
 }
 

@@ -1,8 +1,9 @@
 //! A design: its cells run one after another, looked at before they are run, and read for their comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::conduct::divided;
+use super::makings::makings;
 use super::preview::{Shared, distinct, preview_of};
 use super::results::{cells, result, run_result};
 use super::sheet::StudySheet;
@@ -11,7 +12,8 @@ use augtrial_base::events::{Prediction, Split};
 use augtrial_compare::{CellResults, DesignResults, FactorLevels};
 use augtrial_plan::Plan;
 use augtrial_plan::design::{Cell, Counted, Design, DesignKind};
-use augtrial_registry::{Classified, Registry, RunSummary};
+use augtrial_registry::{Classified, Provenance, Registry, RunSummary};
+use augtrial_report::Fact;
 
 /// Runs cells of a design, each as the study that it is. Cells with equal plans are run once, and equal trials of different cells
 /// too. The outcome is of all of them; its page is the last one's.
@@ -100,6 +102,24 @@ pub fn design_results(design: &Design, registry: &Registry) -> Result<DesignResu
         published: design.published,
         dose: design.dose(),
     })
+}
+
+/// What the runs of a design that count were made by, each run once.
+///
+/// # Errors
+/// Whatever reading the registry gives.
+pub fn design_makings(design: &Design, registry: &Registry) -> Result<Vec<Fact>, StudyError> {
+    let mut runs = BTreeSet::new();
+    for cell in &design.cells {
+        let plan = &*as_tuned(&cell.plan, registry)?;
+        if let Some(sheet) = registry.read_study::<StudySheet>(&plan.study.name, &plan.digest())? {
+            runs.extend(cells(plan, registry, &sheet)?.into_iter().filter_map(|cell| Some(cell.state.counted?.run)));
+        }
+    }
+    let made: Vec<Provenance> = runs.iter().map(|run| registry.provenance(*run)).collect::<Result<_, _>>()?;
+    let mut facts = vec![Fact { label: "runs".to_owned(), value: made.len().to_string() }];
+    facts.extend(makings(&made));
+    Ok(facts)
 }
 
 fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<CellResults, StudyError> {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::audit_results::Answers;
+use super::makings::makings;
 use super::newest::{self, Newest};
 use super::results::{cells, evaluation_results, no_results, run_result, test_images, why_excluded};
 use super::sheet::{ArmSheet, Example, GalleryFate, StudySheet};
@@ -17,7 +18,7 @@ use augtrial_compare::{Excluded, StudyResults};
 use augtrial_data::audit::{Duplicate, DuplicateSet};
 use augtrial_data::manifest::LeftOut;
 use augtrial_plan::Plan;
-use augtrial_registry::{Classified, Provenance, Registry, RunRecord};
+use augtrial_registry::{Classified, Header, Provenance, Registry, RunRecord};
 use augtrial_report::{
     ArmRecord, ExampleRecord, Fact, PartRecord, Picture, QualityRecord, ReportedRun, StudyRecord, StudyView,
     Verification, verify_report, write_report,
@@ -92,8 +93,8 @@ fn record(plan: &Plan, registry: &Registry, pictures: Pictures) -> Result<(Study
     let sheet: StudySheet = registry.read_study(&plan.study.name, &plan.digest())?.ok_or_else(not_run)?;
     let mut arms = Vec::new();
     let mut results = Vec::new();
-    let mut provenance = None;
-    let mut commands = Vec::new();
+    let mut first = None;
+    let mut made = Vec::new();
     let mut images = Vec::new();
     let mut answers = Answers::default();
     let cells = cells(plan, registry, &sheet)?;
@@ -117,11 +118,8 @@ fn record(plan: &Plan, registry: &Registry, pictures: Pictures) -> Result<(Study
                 let classified: Vec<_> = predictions.iter().map(Classified::of).collect();
                 of_arm.runs.push(run_result(plan, counted, test.top1, &classified));
             }
-            let command = shown_command(&run.provenance.command_line);
-            if !commands.contains(&command) {
-                commands.push(command);
-            }
-            provenance.get_or_insert_with(|| run.clone());
+            first.get_or_insert_with(|| run.header.clone());
+            made.push(run.provenance.clone());
             runs.extend(run_record(run, predictions));
         }
         results.push(of_arm);
@@ -156,7 +154,7 @@ fn record(plan: &Plan, registry: &Registry, pictures: Pictures) -> Result<(Study
         contradicting: contradicting(&sheet),
         withheld: sheet.withheld.clone(),
         unused: sheet.unused,
-        provenance: facts(plan, &sheet, provenance.as_ref(), &commands),
+        provenance: facts(plan, &sheet, first.as_ref(), &made),
         manifest: sheet.manifest,
         arms,
         evaluations,
@@ -217,13 +215,6 @@ fn run_record(run: RunRecord, predictions: Vec<Prediction>) -> Option<ReportedRu
     })
 }
 
-/// The command line, with the program's name and not its place on the machine.
-fn shown_command(command_line: &[String]) -> String {
-    let Some((program, arguments)) = command_line.split_first() else { return String::new() };
-    let name = Path::new(program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
-    [vec![name], arguments.to_vec()].concat().join(" ")
-}
-
 /// Every byte-identical set of images whose labels contradict each other.
 fn contradicting(sheet: &StudySheet) -> Vec<LeftOut> {
     let named = |image: &Duplicate| format!("{} ({})", image.path, sheet.manifest.classes[image.class as usize]);
@@ -235,8 +226,8 @@ fn contradicting(sheet: &StudySheet) -> Vec<LeftOut> {
     sheet.duplicates.contradicting().map(left_out).collect()
 }
 
-/// Where everything comes from. The commands are those of all runs, each once, in the order of the arms.
-fn facts(plan: &Plan, sheet: &StudySheet, run: Option<&RunRecord>, commands: &[String]) -> Vec<Fact> {
+/// Where everything comes from: the data, the sets, the first run, and what the runs were made by, in the order of the arms.
+fn facts(plan: &Plan, sheet: &StudySheet, first: Option<&Header>, made: &[Provenance]) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut fact = |label: &str, value: String| facts.push(Fact { label: label.to_owned(), value });
     fact("plan", plan.digest().to_string());
@@ -260,46 +251,10 @@ fn facts(plan: &Plan, sheet: &StudySheet, run: Option<&RunRecord>, commands: &[S
             }
         }
     }
-    let Some(run) = run else { return facts };
-    let Provenance {
-        augtrial_version,
-        git,
-        backend,
-        host: _,
-        os,
-        cpu_model,
-        instruction_set,
-        logical_cores,
-        threads,
-        jobs: _,
-        device,
-        determinism,
-        command_line: _,
-        experiment: _,
-        overrides,
-    } = &run.provenance;
+    let Some(first) = first else { return facts };
     let division = if sheet.draws.is_empty() { "division" } else { "division of the first run" };
-    fact(division, run.header.sets.split.to_string());
-    fact("first run", format!("{} at {}", run.header.run, run.header.created_at));
-    fact("augtrial", augtrial_version.clone());
-    if let Some(git) = git {
-        fact("commit", format!("{}{}", git.commit, if git.dirty.is_some() { ", with local changes" } else { "" }));
-    }
-    for (name, value) in backend.iter().chain(determinism) {
-        fact(name, value.clone());
-    }
-    fact("machine", format!("{cpu_model}, {logical_cores} logical cores, {instruction_set}, {os}"));
-    fact("device", format!("{device}, {threads} threads"));
-    match commands {
-        [only] => fact("command", only.clone()),
-        all => {
-            for (index, command) in all.iter().enumerate() {
-                fact(&format!("command {}", index + 1), command.clone());
-            }
-        }
-    }
-    if !overrides.is_empty() {
-        fact("overrides", overrides.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    }
+    fact(division, first.sets.split.to_string());
+    fact("first run", format!("{} at {}", first.run, first.created_at));
+    facts.extend(makings(made));
     facts
 }

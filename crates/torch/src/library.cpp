@@ -50,6 +50,21 @@ char *augtrial_gpu_free_bytes(int32_t index, uint64_t *free_bytes) {
   });
 }
 
+// A GPU's name as NVIDIA's driver tells it, such as "NVIDIA H100 80GB HBM3"; null where it tells none. The functions are those of
+// cuda.h, which LibTorch's CPU side does without; a result of zero is success.
+char *augtrial_gpu_name(int32_t index) {
+#if !defined(_WIN32)
+  const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(RTLD_DEFAULT, "cuInit"));
+  const auto get = reinterpret_cast<int (*)(int *, int)>(dlsym(RTLD_DEFAULT, "cuDeviceGet"));
+  const auto get_name = reinterpret_cast<int (*)(char *, int, int)>(dlsym(RTLD_DEFAULT, "cuDeviceGetName"));
+  if (!init || !get || !get_name) return nullptr;
+  int device = 0;
+  char name[256] = {};
+  if (init(0) == 0 && get(&device, index) == 0 && get_name(name, sizeof name - 1, device) == 0) return strdup(name);
+#endif
+  return nullptr;
+}
+
 // As torch.use_deterministic_algorithms(True); memory is not filled before it is used, since no operation here reads what it has not
 // written.
 void augtrial_use_deterministic_algorithms() {

@@ -24,6 +24,7 @@ unsafe extern "C" {
     fn augtrial_abi_version() -> u64;
     fn augtrial_library_file() -> *mut c_char;
     fn augtrial_load(file: *const c_char) -> *mut c_char;
+    fn augtrial_gpu_name(index: i32) -> *mut c_char;
     fn augtrial_gpu_free_bytes(index: i32, free_bytes: *mut u64) -> *mut c_char;
     fn augtrial_use_deterministic_algorithms();
     fn augtrial_is_deterministic() -> bool;
@@ -108,6 +109,15 @@ pub(crate) fn gpu_free_bytes(index: usize) -> Option<u64> {
     #[expect(unsafe_code, reason = "calls C++")]
     let text = unsafe { augtrial_gpu_free_bytes(i32::try_from(index).ok()?, &raw mut free_bytes) };
     text_of(text).is_none().then_some(free_bytes)
+}
+
+/// A GPU's name, such as `NVIDIA H100 80GB HBM3`; unknown where the driver tells none.
+pub(crate) fn gpu_name(index: usize) -> Option<String> {
+    let index = i32::try_from(index).ok()?;
+    // SAFETY: takes a number; a text that is not null ends with a zero and belongs to this process.
+    #[expect(unsafe_code, reason = "calls C++")]
+    let text = unsafe { augtrial_gpu_name(index) };
+    text_of(text)
 }
 
 /// Has LibTorch take deterministic algorithms alone, for the rest of this process. cuBLAS needs `CUBLAS_WORKSPACE_CONFIG` for it,
@@ -197,6 +207,36 @@ mod tests {
             assert_eq!(load_cuda(folder.path(), Some(hidden), |_| Ok(())), Err(NoCuda::Hidden), "{hidden:?}");
         }
         assert_eq!(load_cuda(folder.path(), Some("0"), |_| Ok(())), Ok(()));
+    }
+
+    /// A driver of two GPUs, compiled here: few machines that run this test have one.
+    const DRIVER: &str = r#"
+        #include <string.h>
+        int cuInit(unsigned flags) { return flags != 0; }
+        int cuDeviceGet(int *device, int index) { *device = index + 40; return index > 1 ? 101 : 0; }
+        int cuDeviceGetName(char *name, int length, int device) {
+            strncpy(name, device == 40 ? "Test GPU A" : "Test GPU B", length);
+            return 0;
+        }
+    "#;
+
+    #[test]
+    fn a_gpu_is_called_what_its_driver_calls_it() {
+        if tch::Cuda::device_count() > 0 {
+            assert!(gpu_name(0).is_some_and(|name| !name.is_empty()));
+            return;
+        }
+        assert_eq!(gpu_name(0), None, "without a driver");
+        let folder = tempfile::tempdir().unwrap();
+        let (source, library) = (folder.path().join("driver.c"), folder.path().join("driver.so"));
+        std::fs::write(&source, DRIVER).unwrap();
+        let compiler =
+            std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+        assert!(compiler.unwrap().success());
+        load(&library).unwrap();
+        assert_eq!(gpu_name(0).as_deref(), Some("Test GPU A"));
+        assert_eq!(gpu_name(1).as_deref(), Some("Test GPU B"));
+        assert_eq!(gpu_name(2), None, "no such GPU");
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub struct Setup {
     pub device: String,
     /// Why no GPU can be used, if none can.
     pub no_gpu: Option<String>,
+    /// What the GPU is called, such as `NVIDIA H100 80GB HBM3`; absent on a CPU, and where its driver does not tell.
+    pub gpu_name: Option<String>,
     /// Memory of the GPU that nothing uses; absent on a CPU.
     pub gpu_free_bytes: Option<u64>,
     /// Threads of one CPU operation.

@@ -11,7 +11,9 @@ pub use sentences::{design_answers, design_limits};
 
 use crate::figures::{DesignFigure, design_figures};
 use crate::format::{self, ReportError, ReportFile};
+use crate::record::Fact;
 use crate::tables::{self, Table};
+use crate::view::shown_fact;
 use augtrial_base::text;
 use augtrial_compare::DesignComparison;
 use augtrial_tables::Format;
@@ -33,16 +35,18 @@ struct DesignView<'a> {
     limits: Vec<String>,
     figures: Vec<DesignFigure>,
     tables: Vec<Table>,
+    provenance: Vec<Fact>,
 }
 
 /// Writes `report.html`, `report.md`, figures and tables of a design into `folder`, whole or not at all, and says where the page
-/// is.
+/// is. `provenance` tells what its runs were made by.
 ///
 /// # Errors
 /// If a figure or table cannot be made, a file cannot be written, or `folder` holds something that is not a report.
 pub fn write_design_report(
     comparison: &DesignComparison,
     heading: DesignHeading<'_>,
+    provenance: &[Fact],
     folder: &Path,
 ) -> Result<PathBuf, ReportError> {
     format::refuse_others(folder)?;
@@ -61,6 +65,7 @@ pub fn write_design_report(
             tables::learning::curves(comparison),
             tables::learning::worths(comparison),
         ],
+        provenance: provenance.iter().map(shown_fact).collect(),
     };
     let mut files = vec![
         ReportFile { path: "report.md".to_owned(), bytes: page::markdown(&view).into_bytes() },

@@ -1,6 +1,7 @@
 //! Sentences about a design, for the terminal and for the page.
 
 use super::learning;
+use augtrial_base::numbers::decimal;
 use augtrial_base::words::plural;
 use augtrial_compare::{Attribution, DesignComparison, DesignContrast, Scale, Share};
 use augtrial_stats::Estimate;
@@ -57,7 +58,7 @@ fn excludes_zero(estimate: &Estimate) -> bool {
 fn share_of(Share { switch, share }: &Share, attribution: &Attribution, scale: Scale) -> String {
     let whole = attribution.difference;
     let part = if excludes_zero(&whole) {
-        format!(", {:.0} % of the difference", 100.0 * share.point / whole.point)
+        format!(", {} % of the difference", decimal(100.0 * share.point / whole.point, 0))
     } else {
         String::new()
     };

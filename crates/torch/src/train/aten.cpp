@@ -1,5 +1,5 @@
-// What LibTorch offers and tch does not: autocast on any device, gradients that are dropped, and optimizer steps in one pass over
-// memory.
+// What LibTorch offers and tch does not: autocast on any device, page-locked memory, gradients that are dropped, and optimizer steps
+// in one pass over memory.
 // The C side of aten.rs, which alone calls it. Tensors are passed as tch holds them, as pointers to at::Tensor.
 // Every function returns null, or the text of an exception, to be given back to augtrial_free_text.
 
@@ -80,6 +80,11 @@ char *augtrial_autocast_end(bool cuda, bool was_on) {
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(device_type(cuda), was_on);
   });
+}
+
+// A copy of `tensor` in page-locked memory. tch names the device, which LibTorch warns about.
+char *augtrial_page_locked(const at::Tensor *tensor, at::Tensor **copy) {
+  return guarded([&] { *copy = new at::Tensor(tensor->pin_memory()); });
 }
 
 // Gradients of kernels that are channels-last come so from now on. A convolution's backward pass gives them as [O, I, H, W], and

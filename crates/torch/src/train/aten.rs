@@ -1,5 +1,5 @@
-//! What LibTorch offers and tch does not: autocast on any device, gradients that are dropped, and optimizer steps in one
-//! pass over memory.
+//! What LibTorch offers and tch does not: autocast on any device, page-locked memory, gradients that are dropped, and optimizer
+//! steps in one pass over memory.
 //!
 //! `aten.cpp` holds the C++ side, compiled by `build.rs`. One of the places where `unsafe` is allowed: every function here is
 //! safe to call, and says at each call across the border why.
@@ -20,6 +20,7 @@ unsafe extern "C" {
     fn augtrial_free_text(text: *mut c_char);
     fn augtrial_autocast_begin(cuda: bool, was_on: *mut bool) -> *mut c_char;
     fn augtrial_autocast_end(cuda: bool, was_on: bool) -> *mut c_char;
+    fn augtrial_page_locked(tensor: *const AtTensor, copy: *mut *mut AtTensor) -> *mut c_char;
     fn augtrial_order_gradients(parameters: *const *const AtTensor, count: usize) -> *mut c_char;
     fn augtrial_drop_gradients(parameters: *const *const AtTensor, count: usize) -> *mut c_char;
     fn augtrial_sgd(
@@ -97,6 +98,20 @@ impl<'a> Lent<'a> {
 
     fn as_ptr(&self) -> *const *const AtTensor {
         self.pointers.as_ptr()
+    }
+}
+
+/// A copy in page-locked memory, from which a GPU takes it while the processor goes on.
+///
+/// # Errors
+/// Whatever LibTorch reports, such as that there is no GPU.
+pub(super) fn page_locked(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let mut copy = std::ptr::null_mut();
+    // SAFETY: both pointers live for the call. Where there is no text, `copy` is a new tensor, which tch takes over.
+    #[expect(unsafe_code, reason = "calls C++")]
+    unsafe {
+        outcome(augtrial_page_locked(tensor.as_ptr().cast(), &raw mut copy))?;
+        Ok(Tensor::from_ptr(copy.cast()))
     }
 }
 
@@ -241,6 +256,15 @@ mod tests {
     fn product_kind() -> Kind {
         let ones = Tensor::ones([2, 2], (Kind::Float, Device::Cpu));
         ones.matmul(&ones).kind()
+    }
+
+    #[test]
+    fn page_locked_memory_holds_the_same_and_needs_a_gpu() {
+        let tensor = Tensor::arange(6, (Kind::Float, Device::Cpu));
+        match page_locked(&tensor) {
+            Ok(copy) => assert!(tch::Cuda::is_available() && copy.equal(&tensor)),
+            Err(error) => assert!(!tch::Cuda::is_available(), "{error}"),
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use tch::{Device, TchError, Tensor};
 
+use super::aten::page_locked;
 use super::failure::Failure;
 use super::made::TrainingFeatures;
 use augtrial_augment::{Augmenter as _, Batch, Mixer, Pipeline};
@@ -128,7 +129,7 @@ impl StagedBatch {
 
 /// A tensor that can be copied to `device` while the host goes on: a GPU wants page-locked memory for that.
 pub fn pinned(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
-    if device.is_cuda() { tensor.f_pin_memory(device) } else { Ok(tensor.shallow_clone()) }
+    if device.is_cuda() { page_locked(tensor) } else { Ok(tensor.shallow_clone()) }
 }
 
 /// A tensor on `device`, in the layout that it has.

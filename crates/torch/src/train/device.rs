@@ -38,6 +38,10 @@ pub fn setup_of(device: Device) -> Result<Setup, TrainError> {
             _ => "cpu".to_owned(),
         },
         no_gpu: library::gpus().err().map(|reason| reason.to_string()),
+        gpu_name: match device {
+            tch::Device::Cuda(index) => library::gpu_name(index),
+            _ => None,
+        },
         gpu_free_bytes: match device {
             tch::Device::Cuda(index) => library::gpu_free_bytes(index),
             _ => None,
@@ -141,7 +145,9 @@ mod tests {
     fn the_setup_names_libtorch_and_the_threads() {
         let setup = setup_of(Device::Cpu).unwrap();
         assert_eq!(setup.device, "cpu");
-        assert!(setup.bit_identical && setup.threads >= 1 && setup.gpu_free_bytes.is_none());
+        assert!(
+            setup.bit_identical && setup.threads >= 1 && setup.gpu_name.is_none() && setup.gpu_free_bytes.is_none()
+        );
         assert!(setup.libtorch.split('.').count() >= 3, "{}", setup.libtorch);
         assert_eq!(setup.no_gpu.is_none(), tch::Cuda::device_count() > 0, "{setup:?}");
     }
