@@ -71,12 +71,23 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
     assert!((shares.iter().sum::<f64>() - whole).abs() < 1e-12, "{shares:?} and {whole}");
 
     let told = lab.run(&["explain", "experiment.toml"]);
-    for part in ["As published, flipped is", "protocol (as-published instead of leak-free):", "training noise varies"] {
+    for part in [
+        "As published, flipped is",
+        "protocol (as-published instead of leak-free):",
+        "training noise varies",
+        "tested on images of its own",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     // The page says what its runs were made by: all of them, and in which some differ.
     let page = std::fs::read_to_string(lab.path("reports/tiny/explained/report.md")).unwrap();
-    for part in ["**runs**: 8", "**device**: cpu, ", r"**overrides**: study.seeds=\[1\] (4 runs)", "**command 2**: "] {
+    for part in [
+        "**runs**: 8",
+        "**last run**: ",
+        "**device**: cpu, ",
+        r"**overrides**: study.seeds=\[1\] (4 runs); none (4 runs)",
+        "**command 2**: ",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     // Its records travel, and another machine goes on from them.
@@ -85,6 +96,10 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
     std::fs::copy(lab.path("all.tar.zst"), elsewhere.path("all.tar.zst")).unwrap();
     assert!(elsewhere.run(&["import", "all.tar.zst"]).starts_with("8 runs taken in, 0 here before"));
     assert_eq!(elsewhere.run(&["explain", "experiment.toml"]), told);
+    // Some of its seeds can be looked at there, and its cells by name, though no run began under these plans.
+    let some = elsewhere.run(&["explain", "experiment.toml", "--seeds", "2"]);
+    assert!(some.contains("4 cells, 1 seed"), "{some}");
+    assert!(elsewhere.run(&["compare", "tiny--leak-free"]).contains("2 seeds"));
     assert!(elsewhere.run(&["run", "experiment.toml", "-q"]).contains("0 trials trained, 8 reused, 0 failed"));
     assert!(elsewhere.run(&["runs", "verify"]).contains('8'));
 

@@ -59,6 +59,8 @@ pub struct CellResults {
     pub test_share: Option<f64>,
     /// Contrasts, by index, and seeds whose two runs were made on different divisions of the data: no pairs.
     pub unpaired: BTreeSet<(usize, u64)>,
+    /// Fewest test images of an arm, where every arm has test images of its own, as under the as-published protocol.
+    pub tested_apart: Option<u64>,
 }
 
 /// A design, compared.
@@ -74,9 +76,22 @@ pub struct DesignComparison {
     pub redrawn: bool,
     /// Pairs that are left out, since their runs were made on different divisions of the data.
     pub unpaired: usize,
+    /// Of a design with cells whose arms are tested on images of their own, drawn once for all seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested_apart: Option<TestedApart>,
     /// Of a design that varies how many images are trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning: Option<Learning>,
+}
+
+/// What the luck of the draw of test images may do where arms are tested on images of their own: intervals over seeds leave it out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TestedApart {
+    /// Fewest test images of an arm.
+    pub images: u64,
+    /// Largest standard error of an arm's Top-1 accuracy over draws of that many images, sqrt(p (1 - p) / n); absent for other
+    /// metrics, and before there are results.
+    pub standard_error: Option<f64>,
 }
 
 /// One cell.
@@ -226,8 +241,24 @@ pub fn compare_design(input: &DesignResults) -> DesignComparison {
         contrasts: (0..input.contrasts.len()).map(|contrast| in_all_cells(contrast, input)).collect(),
         redrawn: input.cells.iter().any(|cell| cell.test_share.is_some()),
         unpaired: input.cells.iter().map(|cell| cell.unpaired.len()).sum(),
+        tested_apart: tested_apart(input),
         learning: learning(input),
     }
+}
+
+fn tested_apart(input: &DesignResults) -> Option<TestedApart> {
+    // Where every seed has a division of its own, the draw varies with the seed.
+    let apart = input.cells.iter().filter(|cell| cell.test_share.is_none());
+    let apart: Vec<(&CellResults, u64)> = apart.filter_map(|cell| Some((cell, cell.tested_apart?))).collect();
+    let images = apart.iter().map(|(_, images)| *images).min()?;
+    let errors = apart.iter().filter(|_| input.metric == PrimaryMetric::Top1).flat_map(|(cell, images)| {
+        let of_arm = |(_, values): &(String, BTreeMap<u64, f64>)| {
+            let p = stats::mean(&values.values().copied().collect::<Vec<_>>()).ok()?;
+            Some((p * (1.0 - p) / *images as f64).sqrt())
+        };
+        cell.arms.iter().filter_map(of_arm).collect::<Vec<_>>()
+    });
+    Some(TestedApart { images, standard_error: errors.max_by(f64::total_cmp) })
 }
 
 fn arm_mean(arm: &str, values: &BTreeMap<u64, f64>, input: &DesignResults) -> ArmMean {

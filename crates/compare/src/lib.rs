@@ -27,7 +27,7 @@ pub use arm::{ArmSummary, Missing, SeedValue, Summary};
 pub use contrast::{Comparison, ContrastResult, Judged, Outcome, Pair, Reach, compare};
 pub use design::{
     ArmMean, Attribution, CellResults, CellRun, CellSummary, DesignComparison, DesignContrast, DesignResults,
-    FactorEffect, FactorLevels, Gain, NotAttributed, Share, SwitchNames, Tested, compare_design,
+    FactorEffect, FactorLevels, Gain, NotAttributed, Share, SwitchNames, Tested, TestedApart, compare_design,
 };
 pub use effect::{Effect, SIGN_FLIP_DRAWS, SignFlip};
 pub use examples::{ExampleComparison, SeedMcNemar};

@@ -8,6 +8,7 @@ use super::id::RunId;
 use augtrial_base::disk;
 use augtrial_base::progress::human_duration;
 use augtrial_base::words::plural;
+use augtrial_plan::PlanError;
 
 /// An error of the registry. Every variant that concerns a file names it.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,13 @@ pub enum RegistryError {
     UnknownRun { name: String, nearest: Vec<String> },
     #[error("`{name}` names several runs: {}", candidates.join(", "))]
     AmbiguousRun { name: String, candidates: Vec<String> },
+    /// What was kept of a study's plan is no plan.
+    #[error("the plan that was kept of the study `{study}` cannot be read: run the study again")]
+    KeptPlan {
+        study: String,
+        #[source]
+        source: Box<PlanError>,
+    },
     #[error("there is no study `{name}`{}", did_you_mean(nearest))]
     UnknownStudy { name: String, nearest: Vec<String> },
     #[error("`{name}` begins the digests of several plans: {}", candidates.join(", "))]

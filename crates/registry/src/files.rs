@@ -1,5 +1,6 @@
 //! JSON on disk: values that are replaced whole, and one value a line.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -49,6 +50,18 @@ pub(super) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, RegistryErro
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(RegistryError::io("read", path)(error)),
+    }
+}
+
+/// Names of what is in `folder`; none if there is no such folder.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>, RegistryError> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<io::Result<_>>()
+            .map_err(RegistryError::io("read", folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(RegistryError::io("read", folder)(error)),
     }
 }
 

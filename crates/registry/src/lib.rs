@@ -51,6 +51,7 @@ pub use read::{Classified, RunRecord, StudyRecords, StudySummary};
 pub use record::{Done, Header, RECORD_FORMAT, RunState, SetDigests, Status};
 pub use registry::Registry;
 pub use standing::Standing;
+pub use study::KeptPlan;
 /// After so long, a run that is still held is held by a process that lives.
 pub const CLAIM_PATIENCE: std::time::Duration =
     std::time::Duration::from_secs(2 * augtrial_base::disk::SILENCE.as_secs());

@@ -15,6 +15,22 @@ use augtrial_base::digest::Digest;
 use augtrial_base::disk::{self, Durability};
 
 const PEEKED: &str = "peeked.json";
+const PLAN: &str = "plan.toml";
+const SHEET: &str = "study.json";
+
+/// A plan that a study was run by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPlan {
+    pub toml: String,
+    /// When [`Registry::write_study`] last wrote under it, RFC 3339 in UTC.
+    pub written_at: String,
+}
+
+/// What this module reads of a study's file.
+#[derive(Deserialize)]
+struct Written {
+    written_at: String,
+}
 
 /// When results on the test split were first shown although trials of the plan had not ended.
 #[derive(Serialize, Deserialize)]
@@ -108,6 +124,50 @@ impl Registry {
         files::read_json(&disk::parent(&self.study_path(study, plan)?).join(name))
     }
 
+    /// Keeps the plan itself beside what [`write_study`](Self::write_study) writes under it: no run need have begun under it, if
+    /// all of its trials had ended before.
+    ///
+    /// # Errors
+    /// If the study's name is not usable or the file cannot be written.
+    pub fn keep_study_plan(&self, study: &str, plan: &Digest, toml: &str) -> Result<(), RegistryError> {
+        self.write_study_file(study, plan, PLAN, toml.as_bytes()).map(drop)
+    }
+
+    /// The plans that [`keep_study_plan`](Self::keep_study_plan) kept, the one that was last written under first. Plans of
+    /// programs that kept none are left out.
+    ///
+    /// # Errors
+    /// If the study's name is not usable, or a file cannot be read.
+    pub fn study_plans(&self, study: &str) -> Result<Vec<KeptPlan>, RegistryError> {
+        let folder = self.runs_dir().join(STUDIES).join(check_study_name(study)?);
+        let mut kept = Vec::new();
+        for name in files::names_in(&folder)? {
+            let toml = files::read_optional(&folder.join(&name).join(PLAN))?;
+            let written: Option<Written> = files::read_json(&folder.join(&name).join(SHEET))?;
+            if let Some((toml, Written { written_at })) = toml.zip(written) {
+                kept.push(KeptPlan { toml: String::from_utf8_lossy(&toml).into_owned(), written_at });
+            }
+        }
+        kept.sort_by(|one, other| other.written_at.cmp(&one.written_at));
+        Ok(kept)
+    }
+
+    /// Studies and kept plans in folders whose name begins as these digits of a plan's digest do.
+    pub(crate) fn kept_under(&self, digits: &str) -> Result<Vec<(String, String)>, RegistryError> {
+        let studies = self.runs_dir().join(STUDIES);
+        let mut kept = Vec::new();
+        for study in files::names_in(&studies)? {
+            for plan in files::names_in(&studies.join(&study))? {
+                let begins = plan.to_str().is_some_and(|plan| plan.starts_with(digits) || digits.starts_with(plan));
+                let toml =
+                    if begins { files::read_optional(&studies.join(&study).join(&plan).join(PLAN))? } else { None };
+                let text = |toml: Vec<u8>| String::from_utf8_lossy(&toml).into_owned();
+                kept.extend(toml.map(|toml| (study.to_string_lossy().into_owned(), text(toml))));
+            }
+        }
+        Ok(kept)
+    }
+
     /// Notes, once a plan, that results on the test split were shown before all of its trials had ended.
     ///
     /// # Errors
@@ -142,7 +202,7 @@ impl Registry {
 
     fn study_path(&self, study: &str, plan: &Digest) -> Result<PathBuf, RegistryError> {
         let study = check_study_name(study)?;
-        Ok(self.runs_dir().join(STUDIES).join(study).join(plan.short()).join("study.json"))
+        Ok(self.runs_dir().join(STUDIES).join(study).join(plan.short()).join(SHEET))
     }
 }
 

@@ -6,11 +6,13 @@ use super::conduct::divided;
 use super::makings::makings;
 use super::preview::{Shared, distinct, preview_of};
 use super::results::{cells, result, run_result};
-use super::sheet::StudySheet;
+use super::sheet::{StudySheet, sheet_of};
 use super::{Context, Options, Outcome, Preview, StudyError, as_tuned, run};
+use augtrial_base::digest::Digest;
 use augtrial_base::events::{Prediction, Split};
 use augtrial_compare::{CellResults, DesignResults, FactorLevels};
 use augtrial_plan::Plan;
+use augtrial_plan::dataset::Protocol;
 use augtrial_plan::design::{Cell, Counted, Design, DesignKind};
 use augtrial_registry::{Classified, Provenance, Registry, RunSummary};
 use augtrial_report::Fact;
@@ -109,33 +111,44 @@ pub fn design_results(design: &Design, registry: &Registry) -> Result<DesignResu
 /// # Errors
 /// Whatever reading the registry gives.
 pub fn design_makings(design: &Design, registry: &Registry) -> Result<Vec<Fact>, StudyError> {
+    // By time, each once.
     let mut runs = BTreeSet::new();
+    let mut data_sets = BTreeSet::new();
     for cell in &design.cells {
         let plan = &*as_tuned(&cell.plan, registry)?;
-        if let Some(sheet) = registry.read_study::<StudySheet>(&plan.study.name, &plan.digest())? {
-            runs.extend(cells(plan, registry, &sheet)?.into_iter().filter_map(|cell| Some(cell.state.counted?.run)));
-        }
+        let Some(sheet) = sheet_of(plan, registry)? else { continue };
+        data_sets.insert(sheet.manifest.digest());
+        let counted = cells(plan, registry, &sheet)?.into_iter().filter_map(|cell| cell.state.counted);
+        runs.extend(counted.map(|run| (run.created_at, run.run)));
     }
-    let made: Vec<Provenance> = runs.iter().map(|run| registry.provenance(*run)).collect::<Result<_, _>>()?;
-    let mut facts = vec![Fact { label: "runs".to_owned(), value: made.len().to_string() }];
+    let made: Vec<Provenance> = runs.iter().map(|(_, run)| registry.provenance(*run)).collect::<Result<_, _>>()?;
+    let mut facts: Vec<Fact> = Vec::new();
+    let mut fact = |label: &str, value: String| facts.push(Fact { label: label.to_owned(), value });
+    fact("data set", data_sets.iter().map(Digest::to_string).collect::<Vec<_>>().join(", "));
+    fact("runs", made.len().to_string());
+    for (label, run) in [("first run", runs.first()), ("last run", runs.last())] {
+        run.into_iter().for_each(|(at, run)| fact(label, format!("{run} at {at}")));
+    }
     facts.extend(makings(&made));
     Ok(facts)
 }
 
 fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<CellResults, StudyError> {
     let plan = &*as_tuned(&cell.plan, registry)?;
-    let sheet: Option<StudySheet> = registry.read_study(&plan.study.name, &plan.digest())?;
+    let sheet = sheet_of(plan, registry)?;
     let mut arms: Vec<(String, BTreeMap<u64, f64>)> =
         plan.arms.iter().map(|arm| (arm.name.clone(), BTreeMap::new())).collect();
     let mut divisions = Vec::new();
+    let mut tested = None;
     if let Some(sheet) = &sheet {
         for trial in cells(plan, registry, sheet)? {
             let Some(run) = &trial.state.counted else { continue };
             divisions.push((trial.arm.to_owned(), trial.seed, run.split));
-            let value = value(plan, registry, run, cell.counted)?;
+            let Some((value, images)) = value(plan, registry, run, cell.counted)? else { continue };
+            tested = Some(tested.unwrap_or(images).min(images));
             // A metric that a record cannot give is told of where the cell is compared by itself.
-            let value = value.filter(|value| value.is_finite());
-            if let (Some(value), Some((_, values))) = (value, arms.iter_mut().find(|(arm, _)| arm == trial.arm)) {
+            let known = arms.iter_mut().find(|(arm, _)| arm == trial.arm && value.is_finite());
+            if let Some((_, values)) = known {
                 values.insert(trial.seed, value);
             }
         }
@@ -157,13 +170,20 @@ fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<Cel
         images,
         test_share: sheet.as_ref().and_then(StudySheet::test_share),
         unpaired: unpaired.collect(),
+        tested_apart: tested.filter(|_| plan.study.protocol == Protocol::AsPublished),
     })
 }
 
-/// The primary metric of a run over the images that count.
-fn value(plan: &Plan, registry: &Registry, run: &RunSummary, counted: Counted) -> Result<Option<f64>, StudyError> {
+/// The primary metric of a run over the images that count, and how many these are.
+fn value(
+    plan: &Plan,
+    registry: &Registry,
+    run: &RunSummary,
+    counted: Counted,
+) -> Result<Option<(f64, u64)>, StudyError> {
     if counted == Counted::All {
-        return Ok(result(plan, registry, run)?.map(|result| result.value));
+        let images = run.test.as_ref().map_or(0, |test| test.samples);
+        return Ok(result(plan, registry, run)?.map(|result| (result.value, images)));
     }
     let predictions = registry.predictions(run.run)?;
     let originals: Vec<&Prediction> = predictions.iter().filter(|prediction| !prediction.derived).collect();
@@ -173,5 +193,5 @@ fn value(plan: &Plan, registry: &Registry, run: &RunSummary, counted: Counted) -
     let classified: Vec<Classified> = originals.iter().map(|prediction| Classified::of(prediction)).collect();
     let right = classified.iter().filter(|image| image.label == image.predicted).count();
     let top1 = right as f64 / originals.len() as f64;
-    Ok(Some(run_result(plan, run, top1, &classified).value))
+    Ok(Some((run_result(plan, run, top1, &classified).value, originals.len() as u64)))
 }

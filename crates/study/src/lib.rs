@@ -217,6 +217,7 @@ fn keep_sheet<'s>(
     if let Some(earlier) = registry.read_study(&plan.study.name, &plan.digest())? {
         sheet.keep_arms_of(earlier, plan);
     }
+    registry.keep_study_plan(&plan.study.name, &plan.digest(), &plan.to_toml())?;
     registry.write_study(&plan.study.name, &plan.digest(), &sheet)?;
     Ok(())
 }

@@ -37,7 +37,10 @@ pub(super) fn makings<'a>(runs: impl IntoIterator<Item = &'a Provenance>) -> Vec
             value: match &values[..] {
                 [(only, runs)] if *runs == count => only.clone(),
                 all => {
-                    let each = all.iter().map(|(value, runs)| format!("{value} ({})", plural(*runs, "run")));
+                    let silent = count - all.iter().map(|(_, runs)| runs).sum::<usize>();
+                    let silent = (silent > 0).then(|| ("none".to_owned(), silent));
+                    let each =
+                        all.iter().chain(&silent).map(|(value, runs)| format!("{value} ({})", plural(*runs, "run")));
                     each.collect::<Vec<_>>().join("; ")
                 }
             },
@@ -126,7 +129,7 @@ mod tests {
     fn what_only_some_runs_say_is_told_with_how_many() {
         let silent = provenance();
         let said = Provenance { backend: [("network".to_owned(), "n".to_owned())].into(), ..silent.clone() };
-        assert_eq!(value(&makings([&silent, &said]), "network"), Some("n (1 run)"));
+        assert_eq!(value(&makings([&silent, &said]), "network"), Some("n (1 run); none (1 run)"));
         assert!(makings([]).is_empty());
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::StudyError;
 use super::arms::{ReadyArm, is_lost};
 use super::audit::AuditSheet;
 use super::data::Division;
@@ -16,6 +17,7 @@ use augtrial_base::events::Split;
 use augtrial_data::audit::{Duplicates, LeakAudit};
 use augtrial_data::manifest::{LeftOut, Manifest};
 use augtrial_plan::Plan;
+use augtrial_registry::{KeptPlan, Registry};
 
 /// Version of the file.
 const FORMAT: u32 = 1;
@@ -141,6 +143,24 @@ fn draw_sheet(prepared: &Prepared<'_>) -> Option<DrawSheet> {
         training_images: partition.train.sources().len() as u64,
         test_images: partition.test.images().len() as u64,
     })
+}
+
+/// What was kept of a plan; where nothing was, of one that differs in having more seeds, the newest.
+pub(super) fn sheet_of(plan: &Plan, registry: &Registry) -> Result<Option<StudySheet>, StudyError> {
+    let study = &plan.study.name;
+    if let Some(sheet) = registry.read_study(study, &plan.digest())? {
+        return Ok(Some(sheet));
+    }
+    for KeptPlan { toml, .. } in registry.study_plans(study)? {
+        let kept = Plan::parse(study, &toml, PathBuf::new(), &[])?;
+        let mut same_seeds = kept.clone();
+        same_seeds.study.seeds.clone_from(&plan.study.seeds);
+        let has_all = plan.study.seeds.iter().all(|seed| kept.study.seeds.contains(seed));
+        if has_all && same_seeds.digest() == plan.digest() {
+            return Ok(registry.read_study(study, &kept.digest())?);
+        }
+    }
+    Ok(None)
 }
 
 impl StudySheet {

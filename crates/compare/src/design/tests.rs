@@ -25,6 +25,7 @@ fn results() -> DesignResults {
             images: Some(100),
             test_share: None,
             unpaired: BTreeSet::new(),
+            tested_apart: None,
         }
     };
     DesignResults {
@@ -169,4 +170,23 @@ fn without_spread_there_is_a_mean_and_no_test() {
     let contrast = &comparison.contrasts[0];
     assert!(contrast.gains.iter().all(|gain| gain.mean == Ok(0.0) && gain.tested.is_err()));
     assert!(contrast.effects.iter().all(|effect| effect.mean == Ok(0.0) && effect.tested.is_err()));
+}
+
+#[test]
+fn what_the_draw_of_test_images_may_do_is_told_where_arms_have_images_of_their_own() {
+    assert_eq!(compare_design(&results()).tested_apart, None);
+    let mut of_both = results();
+    of_both.cells[2].tested_apart = Some(400);
+    of_both.cells[3].tested_apart = Some(100);
+    let values = |cell: usize| of_both.cells[cell].arms.iter().map(|(_, values)| values.values().sum::<f64>() / 4.0);
+    let error = |p: f64| (p * (1.0 - p) / 100.0).sqrt();
+    let expected = values(3).map(error).fold(0.0, f64::max);
+    let told = compare_design(&of_both).tested_apart.unwrap();
+    assert_eq!(told.images, 100);
+    assert!((told.standard_error.unwrap() - expected).abs() < 1e-12 && expected > 0.04, "{told:?}");
+    of_both.metric = PrimaryMetric::MacroF1;
+    assert_eq!(compare_design(&of_both).tested_apart.unwrap().standard_error, None);
+    // Drawn anew for every seed, the draw is in the intervals.
+    of_both.cells.iter_mut().for_each(|cell| cell.test_share = Some(0.2));
+    assert_eq!(compare_design(&of_both).tested_apart, None);
 }

@@ -33,6 +33,7 @@ fn results(times: impl Fn(u64) -> f64) -> DesignResults {
             images: Some(SIZES[size]),
             test_share: None,
             unpaired: BTreeSet::new(),
+            tested_apart: None,
         }
     };
     DesignResults {

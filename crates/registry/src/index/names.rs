@@ -1,5 +1,7 @@
 //! Names as people type them: which run, study or plan they mean.
 
+use std::path::PathBuf;
+
 use rusqlite::OptionalExtension as _;
 
 use super::list::{NEWEST_FIRST, SetAside};
@@ -8,6 +10,7 @@ use crate::error::RegistryError;
 use crate::id::{RUN_ID_HEX_DIGITS, RunId, is_lower_hex};
 use crate::registry::Registry;
 use augtrial_base::digest::Digest;
+use augtrial_plan::Plan;
 
 /// The newest run, or the study of the newest run.
 const LATEST: &str = "latest";
@@ -24,6 +27,15 @@ pub struct FoundStudy {
     pub study: String,
     pub plan: Digest,
     pub plan_toml: String,
+}
+
+impl FoundStudy {
+    fn of(study: String, plan_toml: String) -> Result<Self, RegistryError> {
+        match Plan::parse(&study, &plan_toml, PathBuf::new(), &[]) {
+            Ok(plan) => Ok(Self { study, plan: plan.digest(), plan_toml }),
+            Err(source) => Err(RegistryError::KeptPlan { study, source: Box::new(source) }),
+        }
+    }
 }
 
 impl Registry {
@@ -71,8 +83,8 @@ impl Registry {
 }
 
 impl Registry {
-    /// The study that a name means, with its plan: `latest` (the study of the newest run), a study's name (with the plan of
-    /// its newest run), or the first four or more digits of a plan's digest.
+    /// The study that a name means, with its plan: `latest` (the study of the newest run), a study's name (with the plan that
+    /// was run last), or the first four or more digits of a plan's digest.
     ///
     /// # Errors
     /// [`RegistryError::UnknownStudy`] with the nearest names, [`RegistryError::AmbiguousPlan`], or
@@ -80,17 +92,24 @@ impl Registry {
     pub fn find_study(&self, name: &str) -> Result<FoundStudy, RegistryError> {
         let newest = |condition: &str, parameters: &[&dyn rusqlite::ToSql]| {
             let sql = format!(
-                "SELECT runs.study, plan, toml FROM runs JOIN plans ON digest = plan
+                "SELECT runs.study, plan, toml, created_at FROM runs JOIN plans ON digest = plan
                  WHERE {condition} ORDER BY {} LIMIT 1",
                 NEWEST_FIRST.replace("study", "runs.study")
             );
-            self.index.borrow().read(|db| db.query_row(&sql, parameters, found).optional())
+            let read = |row: &rusqlite::Row<'_>| Ok((found(row)?, row.get::<_, String>(3)?));
+            self.index.borrow().read(|db| db.query_row(&sql, parameters, read).optional())
         };
-        if name == LATEST {
-            return newest("true", &[])?.ok_or(RegistryError::NoRuns);
-        }
-        if let Some(study) = newest("runs.study = ?1", &[&name])? {
-            return Ok(study);
+        let by_run = match name {
+            LATEST => Some(newest("true", &[])?.ok_or(RegistryError::NoRuns)?),
+            _ => newest("runs.study = ?1", &[&name])?,
+        };
+        if let Some((study, begun_at)) = by_run {
+            // A plan all of whose trials had ended before began no run.
+            let kept = self.study_plans(&study.study)?.into_iter().next();
+            return match kept.filter(|kept| kept.written_at > begun_at) {
+                Some(kept) => FoundStudy::of(study.study, kept.toml),
+                None => Ok(study),
+            };
         }
         let mut plans = self.plans_of(name)?;
         match plans.len() {
@@ -108,10 +127,17 @@ impl Registry {
         if prefix.len() < MIN_DIGEST_DIGITS || !is_lower_hex(prefix) {
             return Ok(Vec::new());
         }
-        self.index.borrow().read(|db| {
+        let mut plans: Vec<FoundStudy> = self.index.borrow().read(|db| {
             let sql = "SELECT study, digest, toml FROM plans WHERE substr(digest, 1, ?2) = ?1 ORDER BY digest";
             db.prepare(sql)?.query_map(rusqlite::params![prefix, prefix.len() as i64], found)?.collect()
-        })
+        })?;
+        for (study, toml) in self.kept_under(prefix)? {
+            let kept = FoundStudy::of(study, toml)?;
+            if kept.plan.to_string().starts_with(prefix) && !plans.contains(&kept) {
+                plans.push(kept);
+            }
+        }
+        Ok(plans)
     }
 }
 
@@ -212,6 +238,23 @@ mod tests {
         let registry = at(4);
         assert_eq!(registry.find_study("latest").unwrap().study, "other");
         assert_eq!(registry.find_study("demo").unwrap().plan_toml, new.to_toml());
+        let mut of_no_run = old.clone();
+        of_no_run.study.seeds = vec![1, 4];
+        registry.keep_study_plan("demo", &of_no_run.digest(), &of_no_run.to_toml()).unwrap();
+        let write = |at: &str| {
+            let sheet = serde_json::json!({ "written_at": at });
+            registry.write_study("demo", &of_no_run.digest(), &sheet).unwrap();
+        };
+        write("1999-01-01T00:00:00.000Z");
+        assert_eq!(registry.find_study("demo").unwrap().plan, new.digest(), "the newest run is newer");
+        write("2999-01-01T00:00:00.000Z");
+        for name in ["demo", &of_no_run.digest().to_string()[..12], &of_no_run.digest().to_string()[..5]] {
+            let found = registry.find_study(name).unwrap();
+            assert_eq!((found.plan, found.plan_toml), (of_no_run.digest(), of_no_run.to_toml()), "{name}");
+        }
+        registry.keep_study_plan("demo", &of_no_run.digest(), "no plan").unwrap();
+        assert!(matches!(registry.find_study("demo"), Err(RegistryError::KeptPlan { .. })));
+        registry.keep_study_plan("demo", &of_no_run.digest(), &of_no_run.to_toml()).unwrap();
         let prefix = &old.digest().to_string()[..12];
         assert_eq!(registry.find_study(prefix).unwrap().plan, old.digest());
         match registry.find_study("demoo") {

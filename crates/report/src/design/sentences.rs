@@ -1,9 +1,9 @@
 //! Sentences about a design, for the terminal and for the page.
 
 use super::learning;
-use augtrial_base::numbers::decimal;
+use augtrial_base::numbers::{count, decimal};
 use augtrial_base::words::plural;
-use augtrial_compare::{Attribution, DesignComparison, DesignContrast, Scale, Share};
+use augtrial_compare::{Attribution, DesignComparison, DesignContrast, Scale, Share, TestedApart};
 use augtrial_stats::Estimate;
 
 /// What each augmentation is worth in real images where that was varied, the answer to each contrast, and one sentence for each
@@ -67,9 +67,26 @@ fn share_of(Share { switch, share }: &Share, attribution: &Attribution, scale: S
     format!("{} ({} instead of {}): {shown}{part}{surely}.", switch.factor, switch.to, switch.from)
 }
 
+fn tested_apart(TestedApart { images, standard_error }: &TestedApart, scale: Scale) -> String {
+    let error = standard_error.map_or_else(String::new, |error| {
+        format!(
+            " The standard error of an arm's accuracy over such draws is up to {}{}.",
+            scale.spread(error),
+            scale.after()
+        )
+    });
+    format!(
+        "Under the as-published protocol every arm is tested on images of its own, {} or more, and on other images than leak-free arms. \
+         Which images were drawn moves the gains of these cells, and the effects and shares of what sets the protocol. The intervals \
+         leave this out.{error}",
+        count(*images)
+    )
+}
+
 /// What holds of every number of a design.
 #[must_use]
 pub fn design_limits(comparison: &DesignComparison) -> Vec<String> {
+    let scale = comparison.measure().scale;
     let intervals = if comparison.redrawn {
         "Every seed has a division of the data of its own: intervals of differences are those of the corrected resampled t test, and training \
          and test images vary with the seed. Intervals of an arm's mean and of a worth in real images are plain."
@@ -82,6 +99,7 @@ pub fn design_limits(comparison: &DesignComparison) -> Vec<String> {
          switched (Shapley). Where factors act together, that is a convention and not the only one."
             .to_owned(),
     ];
+    limits.extend(comparison.tested_apart.as_ref().map(|apart| tested_apart(apart, scale)));
     if comparison.unpaired > 0 {
         limits.push(format!(
             "Left out: {} whose two runs were made on different divisions of the data. Run the older arm again.",
