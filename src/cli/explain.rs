@@ -10,11 +10,13 @@ use super::seed_grammar::shown;
 use super::session::overrides;
 use super::table::table;
 use augtrial_base::clock::Clock;
+use augtrial_base::digest::Digest;
 use augtrial_base::numbers::{NONE, count, p_value};
 use augtrial_base::words::plural;
 use augtrial_compare::{
     DesignComparison, DesignContrast, FactorEffect, LearningSlice, Measured, Scale, Tested, compare_design,
 };
+use augtrial_plan::Override;
 use augtrial_plan::dataset::Dataset;
 use augtrial_plan::design::Design;
 use augtrial_registry::Registry;
@@ -31,7 +33,8 @@ pub(super) struct ExplainArgs {
 
 pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliError> {
     let file = &args.experiment.file;
-    let design = Design::load(file, &overrides(&args.experiment)?)?.ok_or_else(|| {
+    let changes = overrides(&args.experiment)?;
+    let design = Design::load(file, &changes)?.ok_or_else(|| {
         CliError::Arguments(format!(
             "{} declares no factors, so there is nothing to explain: `augtrial compare` compares its arms",
             file.display()
@@ -76,10 +79,19 @@ pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliErro
         question: design.question.as_deref(),
         synthetic: matches!(plan.dataset, Dataset::Synthetic(_)),
     };
-    let folder = global.reports.join(&design.name).join("explained");
+    let folder = global.reports.join(&design.name).join(folder_name(&design, &changes));
     let provenance = design_makings(&design, &registry)?;
     let page = write_design_report(&comparison, heading, &provenance, &folder).map_err(StudyError::from)?;
     line(format_args!("\npage: {}", link(&page)))
+}
+
+/// What the page's folder is called: some of the seeds, or a variant, do not replace the page of the file as it stands.
+fn folder_name(design: &Design, changes: &[Override]) -> String {
+    if changes.is_empty() {
+        return "explained".to_owned();
+    }
+    let plans: Vec<Digest> = design.cells.iter().map(|cell| cell.plan.digest()).collect();
+    format!("explained-{}", Digest::of_value("explained", &plans).short())
 }
 
 /// One row per number of real images: every arm's mean.

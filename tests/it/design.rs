@@ -45,7 +45,12 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
     // What a first sitting with some of the seeds recorded can be looked at, and put away.
     lab.run(&["run", "experiment.toml", "-q", "--seeds", "1"]);
     let sitting = lab.run(&["explain", "experiment.toml", "--seeds", "1"]);
-    assert!(sitting.contains("is not divided: it needs at least 2 values, there is 1."), "{sitting}");
+    assert!(
+        sitting.contains(
+            "is not divided: of seeds that are complete in every cell, it needs at least 2 values, there is 1."
+        ),
+        "{sitting}"
+    );
     let none = lab.fail(2, &["explain", "experiment.toml"]);
     assert!(none.contains("no cell of the design tiny has a result with seeds 1-2"), "{none}");
     assert!(lab.run(&["export", "records", "experiment.toml", "sitting.tar.zst"]).starts_with("wrote 4 runs"));
@@ -80,7 +85,13 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
         assert!(told.contains(part), "{part}: {told}");
     }
     // The page says what its runs were made by: all of them, and in which some differ.
-    let page = std::fs::read_to_string(lab.path("reports/tiny/explained/report.md")).unwrap();
+    // Some of the seeds have a page of their own.
+    let page = lab.path("reports/tiny/explained/report.md");
+    let before = std::fs::read(&page).unwrap();
+    let of_some = lab.run(&["explain", "experiment.toml", "--seeds", "1"]);
+    assert!(of_some.contains("page: reports/tiny/explained-"), "{of_some}");
+    assert_eq!(std::fs::read(&page).unwrap(), before);
+    let page = String::from_utf8(before).unwrap();
     for part in [
         "**runs**: 8",
         "**last run**: ",

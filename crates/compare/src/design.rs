@@ -209,7 +209,7 @@ pub enum NotAttributed {
     SameCell,
     #[error("they differ in {have} factors, and {MOST_SHARES} can be told apart at most")]
     TooManyFactors { have: usize },
-    #[error("it {0}")]
+    #[error("of seeds that are complete in every cell, it {0}")]
     Degenerate(Degenerate),
 }
 

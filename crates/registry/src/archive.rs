@@ -192,15 +192,18 @@ fn check_same(theirs: &RunFolder, ours: &RunFolder, path: &Path) -> Result<(), R
     if fs::read(theirs.file(DONE)).ok() == fs::read(ours.file(DONE)).ok() {
         return Ok(());
     }
-    let problem = format!("run {} is here already, with another record", theirs.run());
+    let problem = format!(
+        "run {} is here already, with another record: `--runs` names another folder to import into",
+        theirs.run()
+    );
     Err(RegistryError::Archive { path: path.to_owned(), problem })
 }
 
 /// Moves the folders of plans that are not here.
 fn take_studies(theirs: &Path, ours: &Path) -> Result<usize, RegistryError> {
     let mut taken = 0;
-    for study in folders_in(theirs)? {
-        for plan in folders_in(&theirs.join(&study))? {
+    for study in files::folders_in(theirs)? {
+        for plan in files::folders_in(&theirs.join(&study))? {
             let (from, to) = (theirs.join(&study).join(&plan), ours.join(&study).join(&plan));
             if !to.exists() {
                 let above = disk::parent(&to);
@@ -211,16 +214,6 @@ fn take_studies(theirs: &Path, ours: &Path) -> Result<usize, RegistryError> {
         }
     }
     Ok(taken)
-}
-
-/// Names of the folders in a folder, sorted; none if there is no such folder.
-fn folders_in(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries.map_err(RegistryError::io("read", folder))?,
-    };
-    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-    Ok(folders.filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
 /// The files of a run's record that travel: those that its seal names, and the seal itself. A trainer may have left pictures beside

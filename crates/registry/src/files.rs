@@ -1,6 +1,6 @@
 //! JSON on disk: values that are replaced whole, and one value a line.
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -53,16 +53,14 @@ pub(super) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, RegistryErro
     }
 }
 
-/// Names of what is in `folder`; none if there is no such folder.
-pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>, RegistryError> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries
-            .map(|entry| Ok(entry?.file_name()))
-            .collect::<io::Result<_>>()
-            .map_err(RegistryError::io("read", folder)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(RegistryError::io("read", folder)(error)),
-    }
+/// Names of the folders in a folder, sorted; none if there is no such folder.
+pub(super) fn folders_in(folder: &Path) -> Result<BTreeSet<String>, RegistryError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(RegistryError::io("read", folder))?,
+    };
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    Ok(folders.filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
 /// One value per whole line; no file, no lines. `on_error` may forgive a line.

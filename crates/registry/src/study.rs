@@ -134,19 +134,19 @@ impl Registry {
     }
 
     /// The plans that [`keep_study_plan`](Self::keep_study_plan) kept, the one that was last written under first. Plans of
-    /// programs that kept none are left out.
+    /// programs that kept none are left out, and a name that no study can have has none.
     ///
     /// # Errors
-    /// If the study's name is not usable, or a file cannot be read.
+    /// If a file cannot be read.
     pub fn study_plans(&self, study: &str) -> Result<Vec<KeptPlan>, RegistryError> {
-        let folder = self.runs_dir().join(STUDIES).join(check_study_name(study)?);
+        let Ok(study) = check_study_name(study) else { return Ok(Vec::new()) };
+        let folder = self.runs_dir().join(STUDIES).join(study);
         let mut kept = Vec::new();
-        for name in files::names_in(&folder)? {
-            let toml = files::read_optional(&folder.join(&name).join(PLAN))?;
+        for name in files::folders_in(&folder)? {
+            let Some(toml) = files::read_optional(&folder.join(&name).join(PLAN))? else { continue };
             let written: Option<Written> = files::read_json(&folder.join(&name).join(SHEET))?;
-            if let Some((toml, Written { written_at })) = toml.zip(written) {
-                kept.push(KeptPlan { toml: String::from_utf8_lossy(&toml).into_owned(), written_at });
-            }
+            let toml = String::from_utf8_lossy(&toml).into_owned();
+            kept.extend(written.map(|Written { written_at }| KeptPlan { toml, written_at }));
         }
         kept.sort_by(|one, other| other.written_at.cmp(&one.written_at));
         Ok(kept)
@@ -156,13 +156,12 @@ impl Registry {
     pub(crate) fn kept_under(&self, digits: &str) -> Result<Vec<(String, String)>, RegistryError> {
         let studies = self.runs_dir().join(STUDIES);
         let mut kept = Vec::new();
-        for study in files::names_in(&studies)? {
-            for plan in files::names_in(&studies.join(&study))? {
-                let begins = plan.to_str().is_some_and(|plan| plan.starts_with(digits) || digits.starts_with(plan));
-                let toml =
-                    if begins { files::read_optional(&studies.join(&study).join(&plan).join(PLAN))? } else { None };
-                let text = |toml: Vec<u8>| String::from_utf8_lossy(&toml).into_owned();
-                kept.extend(toml.map(|toml| (study.to_string_lossy().into_owned(), text(toml))));
+        for study in files::folders_in(&studies)? {
+            for plan in files::folders_in(&studies.join(&study))? {
+                if plan.starts_with(digits) || digits.starts_with(&plan) {
+                    let toml = files::read_optional(&studies.join(&study).join(&plan).join(PLAN))?;
+                    kept.extend(toml.map(|toml| (study.clone(), String::from_utf8_lossy(&toml).into_owned())));
+                }
             }
         }
         Ok(kept)

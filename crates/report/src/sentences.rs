@@ -69,9 +69,13 @@ pub(super) fn answer(contrast: &ContrastResult, comparison: &Comparison) -> Stri
     let judged = match &contrast.outcome {
         Outcome::Refused(refusal) => {
             let described = contrast.mean_difference().map_or_else(String::new, |difference| {
-                let pairs = plural(contrast.pairs.len(), "complete pair");
                 let shown = scale.difference(difference);
-                format!(" The {pairs} differ by {shown}{unit} on average, without an interval.")
+                match contrast.pairs.len() {
+                    1 => format!(" The only complete pair differs by {shown}{unit}, without an interval."),
+                    pairs => {
+                        format!(" The {pairs} complete pairs differ by {shown}{unit} on average, without an interval.")
+                    }
+                }
             });
             return format!("{treatment} against {control}: no answer, since {refusal}.{described}");
         }

@@ -126,8 +126,10 @@ pub fn design_makings(design: &Design, registry: &Registry) -> Result<Vec<Fact>,
     let mut fact = |label: &str, value: String| facts.push(Fact { label: label.to_owned(), value });
     fact("data set", data_sets.iter().map(Digest::to_string).collect::<Vec<_>>().join(", "));
     fact("runs", made.len().to_string());
-    for (label, run) in [("first run", runs.first()), ("last run", runs.last())] {
-        run.into_iter().for_each(|(at, run)| fact(label, format!("{run} at {at}")));
+    for (label, found) in [("first run", runs.first()), ("last run", runs.last())] {
+        if let Some((at, run)) = found {
+            fact(label, format!("{run} at {at}"));
+        }
     }
     facts.extend(makings(&made));
     Ok(facts)

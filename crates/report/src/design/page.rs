@@ -84,7 +84,7 @@ fn body(view: &DesignView<'_>) -> Markup {
                 }
             }
             section id="tables" aria-labelledby="tables-title" {
-                h2 id="tables-title" { "Cells, effects and curves" }
+                h2 id="tables-title" { "Cells and effects" }
                 @for table in view.tables.iter().filter(|table| !table.rows.is_empty()) { (html::table(table)) }
             }
             section id="limits" aria-labelledby="limits-title" {
