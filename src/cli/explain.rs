@@ -42,7 +42,7 @@ pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliErro
     })?;
     let plan = &design.cells[design.reference].plan;
     let registry = Registry::open(&global.runs, Clock::System)?;
-    let results = design_results(&design, &registry)?;
+    let (results, runs) = design_results(&design, &registry)?;
     if results.cells.iter().all(|cell| cell.arms.iter().all(|(_, values)| values.is_empty())) {
         return Err(CliError::Arguments(format!(
             "no cell of the design {} has a result with {}: run it, or give the `--seeds` and `--set` that it was run with",
@@ -80,7 +80,7 @@ pub(super) fn explain(args: &ExplainArgs, global: &Global) -> Result<(), CliErro
         synthetic: matches!(plan.dataset, Dataset::Synthetic(_)),
     };
     let folder = global.reports.join(&design.name).join(folder_name(&design, &changes));
-    let provenance = design_makings(&design, &registry)?;
+    let provenance = design_makings(&runs, &registry)?;
     let page = write_design_report(&comparison, heading, &provenance, &folder).map_err(StudyError::from)?;
     line(format_args!("\npage: {}", link(&page)))
 }

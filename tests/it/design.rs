@@ -84,13 +84,13 @@ fn a_design_is_planned_run_and_explained_and_what_only_counts_otherwise_is_train
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    // The page says what its runs were made by: all of them, and in which some differ.
     // Some of the seeds have a page of their own.
     let page = lab.path("reports/tiny/explained/report.md");
     let before = std::fs::read(&page).unwrap();
     let of_some = lab.run(&["explain", "experiment.toml", "--seeds", "1"]);
     assert!(of_some.contains("page: reports/tiny/explained-"), "{of_some}");
     assert_eq!(std::fs::read(&page).unwrap(), before);
+    // It says what its runs were made by: all of them, and in which some differ.
     let page = String::from_utf8(before).unwrap();
     for part in [
         "**runs**: 8",

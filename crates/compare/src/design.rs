@@ -251,14 +251,13 @@ fn tested_apart(input: &DesignResults) -> Option<TestedApart> {
     let apart = input.cells.iter().filter(|cell| cell.test_share.is_none());
     let apart: Vec<(&CellResults, u64)> = apart.filter_map(|cell| Some((cell, cell.tested_apart?))).collect();
     let images = apart.iter().map(|(_, images)| *images).min()?;
-    let errors = apart.iter().filter(|_| input.metric == PrimaryMetric::Top1).flat_map(|(cell, images)| {
-        let of_arm = |(_, values): &(String, BTreeMap<u64, f64>)| {
-            let p = stats::mean(&values.values().copied().collect::<Vec<_>>()).ok()?;
-            Some((p * (1.0 - p) / *images as f64).sqrt())
-        };
-        cell.arms.iter().filter_map(of_arm).collect::<Vec<_>>()
+    let arms = apart.iter().flat_map(|(cell, images)| cell.arms.iter().map(|(_, values)| (values, *images)));
+    let errors = arms.filter_map(|(values, images)| {
+        let p = stats::mean(&values.values().copied().collect::<Vec<_>>()).ok()?;
+        Some((p * (1.0 - p) / images as f64).sqrt())
     });
-    Some(TestedApart { images, standard_error: errors.max_by(f64::total_cmp) })
+    let standard_error = errors.max_by(f64::total_cmp).filter(|_| input.metric == PrimaryMetric::Top1);
+    Some(TestedApart { images, standard_error })
 }
 
 fn arm_mean(arm: &str, values: &BTreeMap<u64, f64>, input: &DesignResults) -> ArmMean {

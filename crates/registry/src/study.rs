@@ -143,9 +143,9 @@ impl Registry {
         let folder = self.runs_dir().join(STUDIES).join(study);
         let mut kept = Vec::new();
         for name in files::folders_in(&folder)? {
-            let Some(toml) = files::read_optional(&folder.join(&name).join(PLAN))? else { continue };
-            let written: Option<Written> = files::read_json(&folder.join(&name).join(SHEET))?;
-            let toml = String::from_utf8_lossy(&toml).into_owned();
+            let folder = folder.join(name);
+            let Some(toml) = plan_in(&folder)? else { continue };
+            let written: Option<Written> = files::read_json(&folder.join(SHEET))?;
             kept.extend(written.map(|Written { written_at }| KeptPlan { toml, written_at }));
         }
         kept.sort_by(|one, other| other.written_at.cmp(&one.written_at));
@@ -159,8 +159,8 @@ impl Registry {
         for study in files::folders_in(&studies)? {
             for plan in files::folders_in(&studies.join(&study))? {
                 if plan.starts_with(digits) || digits.starts_with(&plan) {
-                    let toml = files::read_optional(&studies.join(&study).join(&plan).join(PLAN))?;
-                    kept.extend(toml.map(|toml| (study.clone(), String::from_utf8_lossy(&toml).into_owned())));
+                    let toml = plan_in(&studies.join(&study).join(&plan))?;
+                    kept.extend(toml.map(|toml| (study.clone(), toml)));
                 }
             }
         }
@@ -203,6 +203,11 @@ impl Registry {
         let study = check_study_name(study)?;
         Ok(self.runs_dir().join(STUDIES).join(study).join(plan.short()).join(SHEET))
     }
+}
+
+/// The plan that was kept in a folder, if one was.
+fn plan_in(folder: &Path) -> Result<Option<String>, RegistryError> {
+    Ok(files::read_optional(&folder.join(PLAN))?.map(|toml| String::from_utf8_lossy(&toml).into_owned()))
 }
 
 /// Writes a file, and the folder that it is in, unless it is so already.

@@ -67,6 +67,10 @@ fn list(lines: impl Iterator<Item = String>) -> String {
     lines.map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
 }
 
+pub(crate) fn term_lines(terms: &[(String, String)]) -> String {
+    list(terms.iter().map(|(term, meaning)| format!("**{}**: {}", escape(term), escape(meaning))))
+}
+
 /// Where a picture of the gallery is.
 fn picture_path(picture: &Picture) -> String {
     format!("gallery/{}.png", picture.digest.short())
@@ -120,10 +124,7 @@ impl Page<'_> {
             Block::Curves(figures) => figures.iter().for_each(|figure| self.figure(figure)),
             Block::Gallery => self.gallery(&view.gallery),
             Block::Look(look) => self.look(look),
-            Block::Terms(terms) => {
-                let term = |(term, meaning): &(String, String)| format!("**{}**: {}", escape(term), escape(meaning));
-                self.block(&list(terms.iter().map(term)));
-            }
+            Block::Terms(terms) => self.block(&term_lines(terms)),
             Block::Fold(title, blocks) => {
                 self.block(&format!("<details><summary>{}</summary>", augtrial_base::text::html(title)));
                 for block in blocks {

@@ -14,7 +14,7 @@ use augtrial_compare::{CellResults, DesignResults, FactorLevels};
 use augtrial_plan::Plan;
 use augtrial_plan::dataset::Protocol;
 use augtrial_plan::design::{Cell, Counted, Design, DesignKind};
-use augtrial_registry::{Classified, Provenance, Registry, RunSummary};
+use augtrial_registry::{Classified, Provenance, Registry, RunId, RunSummary};
 use augtrial_report::Fact;
 
 /// Runs cells of a design, each as the study that it is. Cells with equal plans are run once, and equal trials of different cells
@@ -79,11 +79,20 @@ pub fn preview_cells(
     })
 }
 
-/// What was measured in every cell of a design, as far as it was run.
+/// What a design's results were read from.
+#[derive(Debug, Default)]
+pub struct DesignRuns {
+    data_sets: BTreeSet<Digest>,
+    /// Runs that count, each once, by the time at which they began.
+    runs: BTreeSet<(String, RunId)>,
+}
+
+/// What was measured in every cell of a design, as far as it was run, and by which runs.
 ///
 /// # Errors
 /// Whatever reading the registry gives.
-pub fn design_results(design: &Design, registry: &Registry) -> Result<DesignResults, StudyError> {
+pub fn design_results(design: &Design, registry: &Registry) -> Result<(DesignResults, DesignRuns), StudyError> {
+    let mut found = DesignRuns::default();
     let study = &design.cells[design.reference].plan.study;
     let levels = |factor: &augtrial_plan::design::Factor| FactorLevels {
         name: factor.name.clone(),
@@ -91,8 +100,8 @@ pub fn design_results(design: &Design, registry: &Registry) -> Result<DesignResu
         levels: factor.levels.iter().map(|level| level.name.clone()).collect(),
     };
     let cells: Vec<CellResults> =
-        design.cells.iter().map(|cell| cell_results(design, cell, registry)).collect::<Result<_, _>>()?;
-    Ok(DesignResults {
+        design.cells.iter().map(|cell| cell_results(design, cell, registry, &mut found)).collect::<Result<_, _>>()?;
+    let results = DesignResults {
         metric: study.primary_metric,
         alpha: study.alpha,
         seeds: study.seeds.clone(),
@@ -103,24 +112,16 @@ pub fn design_results(design: &Design, registry: &Registry) -> Result<DesignResu
         reference: design.reference,
         published: design.published,
         dose: design.dose(),
-    })
+    };
+    Ok((results, found))
 }
 
-/// What the runs of a design that count were made by, each run once.
+/// What the runs of a design that count were made by.
 ///
 /// # Errors
 /// Whatever reading the registry gives.
-pub fn design_makings(design: &Design, registry: &Registry) -> Result<Vec<Fact>, StudyError> {
-    // By time, each once.
-    let mut runs = BTreeSet::new();
-    let mut data_sets = BTreeSet::new();
-    for cell in &design.cells {
-        let plan = &*as_tuned(&cell.plan, registry)?;
-        let Some(sheet) = sheet_of(plan, registry)? else { continue };
-        data_sets.insert(sheet.manifest.digest());
-        let counted = cells(plan, registry, &sheet)?.into_iter().filter_map(|cell| cell.state.counted);
-        runs.extend(counted.map(|run| (run.created_at, run.run)));
-    }
+pub fn design_makings(found: &DesignRuns, registry: &Registry) -> Result<Vec<Fact>, StudyError> {
+    let DesignRuns { data_sets, runs } = found;
     let made: Vec<Provenance> = runs.iter().map(|(_, run)| registry.provenance(*run)).collect::<Result<_, _>>()?;
     let mut facts: Vec<Fact> = Vec::new();
     let mut fact = |label: &str, value: String| facts.push(Fact { label: label.to_owned(), value });
@@ -135,7 +136,12 @@ pub fn design_makings(design: &Design, registry: &Registry) -> Result<Vec<Fact>,
     Ok(facts)
 }
 
-fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<CellResults, StudyError> {
+fn cell_results(
+    design: &Design,
+    cell: &Cell,
+    registry: &Registry,
+    found: &mut DesignRuns,
+) -> Result<CellResults, StudyError> {
     let plan = &*as_tuned(&cell.plan, registry)?;
     let sheet = sheet_of(plan, registry)?;
     let mut arms: Vec<(String, BTreeMap<u64, f64>)> =
@@ -143,8 +149,10 @@ fn cell_results(design: &Design, cell: &Cell, registry: &Registry) -> Result<Cel
     let mut divisions = Vec::new();
     let mut tested = None;
     if let Some(sheet) = &sheet {
+        found.data_sets.insert(sheet.manifest.digest());
         for trial in cells(plan, registry, sheet)? {
             let Some(run) = &trial.state.counted else { continue };
+            found.runs.insert((run.created_at.clone(), run.run));
             divisions.push((trial.arm.to_owned(), trial.seed, run.split));
             let Some((value, images)) = value(plan, registry, run, cell.counted)? else { continue };
             tested = Some(tested.unwrap_or(images).min(images));
@@ -184,8 +192,8 @@ fn value(
     counted: Counted,
 ) -> Result<Option<(f64, u64)>, StudyError> {
     if counted == Counted::All {
-        let images = run.test.as_ref().map_or(0, |test| test.samples);
-        return Ok(result(plan, registry, run)?.map(|result| (result.value, images)));
+        let result = result(plan, registry, run)?;
+        return Ok(result.zip(run.test.as_ref()).map(|(result, test)| (result.value, test.samples)));
     }
     let predictions = registry.predictions(run.run)?;
     let originals: Vec<&Prediction> = predictions.iter().filter(|prediction| !prediction.derived).collect();

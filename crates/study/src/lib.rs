@@ -63,7 +63,7 @@ pub use audit_results::{AuditComparison, audited_comparison_of};
 pub use audit_seen::picture_features;
 pub use context::{Context, Options, Workspace};
 pub use data::StudyData;
-pub use design::{DesignPreview, design_makings, design_results, preview_cells, run_cells};
+pub use design::{DesignPreview, DesignRuns, design_makings, design_results, preview_cells, run_cells};
 pub use error::{Fault, StudyError};
 pub use estimate::Basis as TimeBasis;
 pub use foresee::{Foreseen, foresee};

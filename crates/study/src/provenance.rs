@@ -15,9 +15,6 @@ use augtrial_trial::kernels;
 /// Name of the pinned kernels among what trains.
 pub(super) const KERNELS_ENTRY: &str = "kernels";
 
-/// Name of the GPU among what trains.
-const GPU_ENTRY: &str = "gpu";
-
 /// What can be told of this process and machine. Call it after the number of threads was set.
 pub(super) fn collect(plan: &Plan, crew: Crew, context: &Context<'_>) -> Result<Provenance, StudyError> {
     let setup = context.engine()?.setup(plan.classifier.device)?;
@@ -38,7 +35,7 @@ pub(super) fn collect(plan: &Plan, crew: Crew, context: &Context<'_>) -> Result<
             ("trainer".to_owned(), TRAINER_VERSION.to_string()),
         ]),
     };
-    backend.extend(setup.gpu_name.map(|name| (GPU_ENTRY.to_owned(), name)));
+    backend.extend(setup.gpu_name.map(|name| ("gpu".to_owned(), name)));
     // Left out where native, as it was before there was a choice.
     if !plan.classifier.kernels.is_native() {
         backend.insert(KERNELS_ENTRY.to_owned(), plan.classifier.kernels.name().to_owned());

@@ -35,7 +35,8 @@ struct DesignView<'a> {
     limits: Vec<String>,
     figures: Vec<DesignFigure>,
     tables: Vec<Table>,
-    provenance: Vec<Fact>,
+    /// Labels and values.
+    provenance: Vec<(String, String)>,
 }
 
 /// Writes `report.html`, `report.md`, figures and tables of a design into `folder`, whole or not at all, and says where the page
@@ -65,7 +66,7 @@ pub fn write_design_report(
             tables::learning::curves(comparison),
             tables::learning::worths(comparison),
         ],
-        provenance: provenance.iter().map(shown_fact).collect(),
+        provenance: provenance.iter().map(shown_fact).map(|Fact { label, value }| (label, value)).collect(),
     };
     let mut files = vec![
         ReportFile { path: "report.md".to_owned(), bytes: page::markdown(&view).into_bytes() },

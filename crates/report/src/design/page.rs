@@ -7,8 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::DesignView;
 use crate::figures::font_faces;
 use crate::html::{self, STYLE};
-use crate::markdown::table_lines;
-use crate::record::Fact;
+use crate::markdown::{table_lines, term_lines};
 use augtrial_base::digest::Digest;
 use augtrial_base::text::markdown as escape;
 
@@ -32,11 +31,7 @@ pub(super) fn markdown(view: &DesignView<'_>) -> String {
         blocks.push(table_lines(table));
     }
     blocks.extend(["## What holds of every number".to_owned(), list(&view.limits)]);
-    if !view.provenance.is_empty() {
-        let fact = |Fact { label, value }: &Fact| format!("- **{}**: {}", escape(label), escape(value));
-        let facts: Vec<String> = view.provenance.iter().map(fact).collect();
-        blocks.extend(["## Provenance".to_owned(), facts.join("\n")]);
-    }
+    blocks.extend(["## Provenance".to_owned(), term_lines(&view.provenance)]);
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n") + "\n"
 }
@@ -91,11 +86,9 @@ fn body(view: &DesignView<'_>) -> Markup {
                 h2 id="limits-title" { "What holds of every number" }
                 ul { @for limit in &view.limits { li { (limit) } } }
             }
-            @if !view.provenance.is_empty() {
-                section id="provenance" aria-labelledby="provenance-title" {
-                    h2 id="provenance-title" { "Provenance" }
-                    dl { @for Fact { label, value } in &view.provenance { div { dt { (label) } dd { (value) } } } }
-                }
+            section id="provenance" aria-labelledby="provenance-title" {
+                h2 id="provenance-title" { "Provenance" }
+                (html::terms(&view.provenance))
             }
         }
         footer { p { "Design " code { (view.heading.name) } ", reported by augtrial. This file holds everything that it shows." } }

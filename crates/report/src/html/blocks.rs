@@ -24,9 +24,7 @@ pub(super) fn block(block: &Block, view: &StudyView, drawings: &Drawings) -> Mar
         Block::Curves(figures) => curves(figures, drawings),
         Block::Gallery => gallery::gallery(view),
         Block::Look(look) => gallery::look(look),
-        Block::Terms(terms) => html! {
-            dl { @for (term, meaning) in terms { div { dt { (term) } dd { (unbroken(meaning)) } } } }
-        },
+        Block::Terms(terms) => self::terms(terms),
         Block::Fold(title, blocks) => html! {
             details { summary { (title) } @for block in blocks { (self::block(block, view, drawings)) } }
         },
@@ -34,6 +32,10 @@ pub(super) fn block(block: &Block, view: &StudyView, drawings: &Drawings) -> Mar
             details { summary { (name) } pre tabindex="0" { code { (text) } } }
         },
     }
+}
+
+pub(crate) fn terms(terms: &[(String, String)]) -> Markup {
+    html! { dl { @for (term, meaning) in terms { div { dt { (term) } dd { (unbroken(meaning)) } } } } }
 }
 
 /// A number and its percent sign stay on one line.

@@ -6,6 +6,6 @@ mod data;
 mod gallery;
 mod page;
 
-pub(super) use blocks::table;
+pub(super) use blocks::{table, terms};
 pub use page::Html;
 pub(super) use page::STYLE;

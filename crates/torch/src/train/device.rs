@@ -30,22 +30,17 @@ const CAPABILITY_OVERRIDE: &str = "ATEN_CPU_CAPABILITY";
 pub fn setup_of(device: Device) -> Result<Setup, TrainError> {
     let device = resolve_device(device)?;
     let library = library::loaded();
+    let gpu = match device {
+        tch::Device::Cuda(index) => Some(index),
+        _ => None,
+    };
     Ok(Setup {
         libtorch: library.version.clone(),
         folder: library.folder.clone(),
-        device: match device {
-            tch::Device::Cuda(index) => format!("cuda:{index}"),
-            _ => "cpu".to_owned(),
-        },
+        device: gpu.map_or_else(|| "cpu".to_owned(), |index| format!("cuda:{index}")),
         no_gpu: library::gpus().err().map(|reason| reason.to_string()),
-        gpu_name: match device {
-            tch::Device::Cuda(index) => library::gpu_name(index),
-            _ => None,
-        },
-        gpu_free_bytes: match device {
-            tch::Device::Cuda(index) => library::gpu_free_bytes(index),
-            _ => None,
-        },
+        gpu_name: gpu.and_then(library::gpu_name),
+        gpu_free_bytes: gpu.and_then(library::gpu_free_bytes),
         threads: tch::get_num_threads() as u32,
         cpu_capability: cpu_capability(),
         bit_identical: device == tch::Device::Cpu || library::is_deterministic(),
